@@ -4,24 +4,20 @@ import { nearestName } from "./nearest.ts";
 /** Describes a value in a few words for an error message. */
 export function describe(value: unknown): string {
   try {
-    return words(value);
+    if (typeof value === "string")
+      return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+    if (typeof value === "function") return "a function";
+    if (ArrayBuffer.isView(value)) {
+      const length = "length" in value ? value.length : `${value.byteLength} bytes`;
+      return `${value.constructor.name}(${length})`;
+    }
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    if (typeof value === "object" && value !== null)
+      return `an object (${Object.keys(value).slice(0, 4).join(", ")})`;
+    return String(value);
   } catch {
     return "one that cannot be read";
   }
-}
-
-function words(value: unknown): string {
-  if (typeof value === "string")
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
-  if (typeof value === "function") return "a function";
-  if (ArrayBuffer.isView(value)) {
-    const length = "length" in value ? String(value.length) : `${value.byteLength} bytes`;
-    return `${value.constructor.name}(${length})`;
-  }
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === "object" && value !== null)
-    return `an object (${Object.keys(value).slice(0, 4).join(", ")})`;
-  return String(value);
 }
 
 /** Formats the error message `name: expected ..., got ...`. */
@@ -76,10 +72,23 @@ export function checkOptions(
   known: readonly string[],
   names: readonly string[] = known,
 ): void {
+  checkKeys(name, value, known, (key) => knownKey(key, names));
+}
+
+/**
+ * Checks that `value` is an object without other properties than those of `known`. By default, an error lists them all,
+ * which suffices for few and takes less code than {@link checkOptions}.
+ */
+export function checkKeys(
+  name: string,
+  value: unknown,
+  known: readonly string[],
+  expectedFor: (key: string) => string = () => `one of ${known.join(", ")}`,
+): void {
   checkObject(name, value);
   for (const key of Object.keys(value as object)) {
     if (!known.includes(key))
-      throw new TypeError(mismatch(`${name}.${key}`, knownKey(key, names), "an unknown one"));
+      throw new TypeError(mismatch(`${name}.${key}`, expectedFor(key), "an unknown one"));
   }
 }
 
@@ -210,7 +219,7 @@ export function isTypedArray<Name extends keyof TypedArrays>(
 ): value is TypedArrays[Name] {
   return (
     ArrayBuffer.isView(value) &&
-    Object.prototype.toString.call(value) === `[object ${name}]` &&
+    (value as Uint8Array)[Symbol.toStringTag] === name &&
     // A detached array is empty, and no view of its buffer can be made.
     (value.byteLength > 0 || succeeds(() => new Uint8Array(value.buffer).length >= 0))
   );

@@ -5,7 +5,7 @@
  */
 import { checkObject, checkRecords, describe, mismatch } from "./checks.ts";
 
-export { toError, tryCatch } from "fp-ts/Either";
+export { toError } from "fp-ts/Either";
 
 /** fp-ts's `Either`, declared as a structural type, so that a user's compiler does not need fp-ts. */
 export type Either<E, A> = Left<E> | Right<A>;
@@ -102,6 +102,15 @@ export function left<E>(error: E): Either<E, never> {
 
 export function right<A>(value: A): Either<never, A> {
   return { _tag: "Right", right: value };
+}
+
+/** Returns the result of a function, or the error that it throws as a failure. */
+export function tryCatch<E, A>(run: () => A, onThrow: (error: unknown) => E): Either<E, A> {
+  try {
+    return right(run());
+  } catch (error) {
+    return left(onThrow(error));
+  }
 }
 
 export function isLeft<E, A>(result: Either<E, A>): result is Left<E> {

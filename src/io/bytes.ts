@@ -15,6 +15,6 @@ export function plainBytes(bytes: Uint8Array): Uint8Array {
  * memory.
  */
 export function unsharedBytes(bytes: Uint8Array): Uint8Array {
-  const isShared = Object.prototype.toString.call(bytes.buffer) === "[object SharedArrayBuffer]";
+  const isShared = bytes.buffer[Symbol.toStringTag] === "SharedArrayBuffer";
   return isShared ? new Uint8Array(bytes) : bytes;
 }

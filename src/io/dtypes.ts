@@ -51,61 +51,73 @@ export type Dtype =
   | "U64";
 
 /**
- * The size in bits, the typed array and the kind of an element type. Types without a kind convert to 32-bit floats.
- * `float8`: zeros can be counted, but the values need a scale from another tensor. `opaque`: elements can only be
- * copied.
+ * The size in bits of every element type, in the order of the official safetensors implementation, by increasing
+ * alignment. This order determines the order of tensors in a file.
  */
-type DtypeRow = readonly [bits: number, array: ElementArray, kind?: "float8" | "opaque"];
-
-/**
- * Every element type, in the order of the official safetensors implementation, by increasing alignment. This order
- * determines the order of tensors in a file.
- */
-const TABLE: Readonly<Record<Dtype, DtypeRow>> = {
-  BOOL: [8, Uint8Array],
-  F4: [4, Uint8Array, "opaque"],
-  F6_E2M3: [6, Uint8Array, "opaque"],
-  F6_E3M2: [6, Uint8Array, "opaque"],
-  U8: [8, Uint8Array],
-  I8: [8, Int8Array],
-  F8_E5M2: [8, Uint8Array, "float8"],
-  F8_E4M3: [8, Uint8Array, "float8"],
-  F8_E8M0: [8, Uint8Array, "float8"],
-  F8_E4M3FNUZ: [8, Uint8Array, "float8"],
-  F8_E5M2FNUZ: [8, Uint8Array, "float8"],
-  I16: [16, Int16Array],
-  U16: [16, Uint16Array],
-  F16: [16, Uint16Array],
-  BF16: [16, Uint16Array],
-  I32: [32, Int32Array],
-  U32: [32, Uint32Array],
-  F32: [32, Float32Array],
-  C64: [64, Float32Array, "opaque"],
-  F64: [64, Float64Array],
-  I64: [64, BigInt64Array],
-  U64: [64, BigUint64Array],
+const BITS: Readonly<Record<Dtype, number>> = {
+  BOOL: 8,
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  C64: 64,
+  F64: 64,
+  I64: 64,
+  U64: 64,
 };
 
-export const DTYPES: readonly Dtype[] = /* @__PURE__ */ Object.keys(TABLE) as Dtype[];
+export const DTYPES: readonly Dtype[] = /* @__PURE__ */ Object.keys(BITS) as Dtype[];
 
 /** Whether `value` names a known element type. */
 export function isDtype(value: unknown): value is Dtype {
-  return typeof value === "string" && Object.hasOwn(TABLE, value);
+  return typeof value === "string" && Object.hasOwn(BITS, value);
 }
 
 /** Returns the size of an element in bytes. It is a fraction for F4 and F6, whose elements are packed. */
 export function elementBytes(dtype: Dtype): number {
-  return TABLE[dtype][0] / 8;
+  return BITS[dtype] / 8;
 }
+
+/** The typed arrays of elements. Those of other types are bytes. */
+const ARRAYS: Readonly<Partial<Record<Dtype, ElementArray>>> = {
+  I8: Int8Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  F32: Float32Array,
+  C64: Float32Array,
+  F64: Float64Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+};
+
+/** The types whose elements can only be copied. */
+const OPAQUE: readonly Dtype[] = ["F4", "F6_E2M3", "F6_E3M2", "C64"];
 
 /** Whether elements of this type convert to 32-bit floats. */
 export function hasNumbers(dtype: Dtype): boolean {
-  return TABLE[dtype][2] === undefined;
+  return !isFloat8(dtype) && !OPAQUE.includes(dtype);
 }
 
 /** Whether {@link widenForZeros} accepts a type. */
 export function hasCountableZeros(dtype: Dtype): boolean {
-  return TABLE[dtype][2] !== "opaque";
+  return !OPAQUE.includes(dtype);
 }
 
 /**
@@ -127,7 +139,7 @@ export function hasCountableZeros(dtype: Dtype): boolean {
 export function rawElements(dtype: Dtype, bytes: Uint8Array): RawElements {
   checkOneOf("dtype", dtype, DTYPES);
   checkBytes("bytes", bytes);
-  const array = TABLE[dtype][1];
+  const array = ARRAYS[dtype] ?? Uint8Array;
   const { buffer, byteOffset } = alignedTo(array.BYTES_PER_ELEMENT, bytes);
   return new array(buffer, byteOffset, bytes.byteLength / array.BYTES_PER_ELEMENT);
 }
@@ -212,8 +224,9 @@ export function widenForZeros(dtype: Dtype, bytes: Uint8Array): Float32Array | F
   return widenToFloat32(dtype, bytes);
 }
 
+/** Whether zeros of a type can be counted, but its values need a scale from another tensor. */
 function isFloat8(dtype: Dtype): dtype is Float8 {
-  return TABLE[dtype][2] === "float8";
+  return dtype.startsWith("F8");
 }
 
 /**

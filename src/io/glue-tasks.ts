@@ -28,6 +28,7 @@ export interface GlueFormat {
 
 const DEV: readonly [string] = ["dev"];
 const ENTAILMENT = ["entailment", "not_entailment"];
+// Bundlers drop calls that are marked as pure and unused, but no spreads of variables.
 const MNLI_TEXTS = [
   ...["index", "promptID", "pairID", "genre", "sentence1_binary_parse", "sentence2_binary_parse"],
   ...["sentence1_parse", "sentence2_parse", "sentence1", "sentence2"],
@@ -38,7 +39,7 @@ const STSB_TEXTS = [
 ];
 
 /** Every task by its name in transformers' scripts. */
-export const GLUE_TASKS: Readonly<Record<GlueTask, GlueFormat>> = Object.freeze({
+export const GLUE_TASKS: Readonly<Record<GlueTask, GlueFormat>> = /* @__PURE__ */ Object.freeze({
   cola: {
     columns: ["source", "label", "mark", "sentence"],
     hasHeader: false,
@@ -50,11 +51,11 @@ export const GLUE_TASKS: Readonly<Record<GlueTask, GlueFormat>> = Object.freeze(
     evaluations: DEV,
   },
   mnli: {
-    columns: [...MNLI_TEXTS, "label1", "gold_label"],
-    evaluationColumns: [
-      ...MNLI_TEXTS,
-      ...["label1", "label2", "label3", "label4", "label5", "gold_label"],
-    ],
+    columns: /* @__PURE__ */ MNLI_TEXTS.concat(["label1", "gold_label"]),
+    evaluationColumns: /* @__PURE__ */ MNLI_TEXTS.concat(
+      ["label1", "label2", "label3", "label4", "label5"],
+      ["gold_label"],
+    ),
     hasHeader: true,
     testColumns: MNLI_TEXTS,
     text: "sentence1",
@@ -123,7 +124,7 @@ export const GLUE_TASKS: Readonly<Record<GlueTask, GlueFormat>> = Object.freeze(
     evaluations: DEV,
   },
   stsb: {
-    columns: [...STSB_TEXTS, "score"],
+    columns: /* @__PURE__ */ STSB_TEXTS.concat("score"),
     hasHeader: true,
     testColumns: STSB_TEXTS,
     text: "sentence1",
@@ -147,4 +148,6 @@ export const GLUE_TASKS: Readonly<Record<GlueTask, GlueFormat>> = Object.freeze(
 } satisfies Record<GlueTask, GlueFormat>);
 
 /** The names of all tasks. */
-export const GLUE_TASK_NAMES: readonly GlueTask[] = Object.keys(GLUE_TASKS) as GlueTask[];
+export const GLUE_TASK_NAMES: readonly GlueTask[] = /* @__PURE__ */ Object.keys(
+  GLUE_TASKS,
+) as GlueTask[];

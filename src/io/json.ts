@@ -10,7 +10,6 @@ import {
   refuse,
   refuseValue,
   right,
-  toError,
   tryCatch,
 } from "../core/either.ts";
 import { looksLike } from "./content.ts";
@@ -34,7 +33,7 @@ export function parseJson(source: string, text: string): Either<readonly Problem
     return refuse(source, `JSON nested at most ${JSON_MAX_DEPTH} deep`, `${depth}`);
   const parsed = tryCatch(
     () => JSON.parse(text) as JsonValue,
-    (error) => [{ path: source, expected: "JSON", got: toError(error).message }],
+    (error) => [{ path: source, expected: "JSON", got: (error as SyntaxError).message }],
   );
   if (isLeft(parsed)) return parsed;
   const duplicate = firstDuplicateName(text);

@@ -3,7 +3,7 @@
  * duplicate names, dtypes and sizes. The tensors must fill the rest of the file without overlaps or holes.
  */
 
-import { checkBytes, checkNumber, checkOptions, checkString, describe } from "../core/checks.ts";
+import { checkBytes, checkKeys, checkNumber, checkString, describe } from "../core/checks.ts";
 import {
   type Either,
   isLeft,
@@ -70,6 +70,14 @@ export function safetensorsHeaderEnd(
   checkBytes("prefix", prefix);
   checkNumber("fileBytes", fileBytes, 0);
   checkString("source", source);
+  return headerEnd(prefix, fileBytes, source);
+}
+
+function headerEnd(
+  prefix: Uint8Array,
+  fileBytes: number,
+  source: string,
+): Either<readonly Problem[], number> {
   /** Refuses the file. The problem names the file's actual type if its content is recognised. */
   const refuseFile = (expected: string, got: string) => {
     const other = looksLike(prefix, "a safetensors file");
@@ -114,9 +122,21 @@ export function parseSafetensorsHeader(
   fileBytes: number,
   options: SafetensorsReadOptions = {},
 ): Either<readonly Problem[], SafetensorsHeader> {
-  checkOptions("options", options, ["source", "alignment"]);
-  const source = options.source ?? "safetensors";
-  const found = safetensorsHeaderEnd(prefix, fileBytes, source);
+  checkBytes("prefix", prefix);
+  checkNumber("fileBytes", fileBytes, 0);
+  return parseHeader(prefix, fileBytes, options);
+}
+
+/** {@link parseSafetensorsHeader} for bytes that are known to be some. */
+export function parseHeader(
+  prefix: Uint8Array,
+  fileBytes: number,
+  options: SafetensorsReadOptions,
+): Either<readonly Problem[], SafetensorsHeader> {
+  checkKeys("options", options, ["source", "alignment"]);
+  const { source = "safetensors" } = options;
+  checkString("source", source);
+  const found = headerEnd(prefix, fileBytes, source);
   if (isLeft(found)) return found;
   const end = found.right;
   if (prefix.length < end) return refuse(source, `${end} bytes`, `${prefix.length}`);

@@ -24,7 +24,7 @@ import {
   isCountList,
   LENGTH_BYTES,
   METADATA,
-  parseSafetensorsHeader,
+  parseHeader,
   type SafetensorsReadOptions,
 } from "./safetensors-header.ts";
 import { encodeUtf8 } from "./text.ts";
@@ -66,7 +66,7 @@ export function readSafetensors(
   options: SafetensorsReadOptions = {},
 ): Either<readonly Problem[], SafetensorsFile> {
   const file = plainBytes(bytes);
-  const header = parseSafetensorsHeader(file, file.length, options);
+  const header = parseHeader(file, file.length, options);
   if (isLeft(header)) return header;
   const { entries, ...rest } = header.right;
   const tensors = new Map<string, StoredTensor>();
