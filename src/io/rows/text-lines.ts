@@ -34,7 +34,7 @@ export function createLineParser(file: string, sink: RowSink): LineParser {
         throw new RowRefusal({ kind: "text", ...place, expected, got: "a longer one" });
       }
       const all = rest + text;
-      if (!/[\r\n]/.test(text)) {
+      if (!rest.endsWith("\r") && !/[\r\n]/.test(text)) {
         rest = all;
         return;
       }
