@@ -12,6 +12,7 @@ import {
   type SparseClassifierOptions,
 } from "../sparse/classifier.ts";
 import { openModelDirectory } from "./model-directory.ts";
+import { outputMeaning } from "./model-labels.ts";
 import type { RunStorage } from "./storage.ts";
 
 /** A classifier for inference, with its tokenizer and the names of its classes. */
@@ -34,13 +35,51 @@ export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "to
   readonly tokenizer?: TokenizerKind | undefined;
 }
 
-function labelsOf({ labels, source }: ModelConfig): readonly string[] {
-  const { id2label } = source;
-  const names = typeof id2label === "object" && id2label !== null ? id2label : {};
-  return Array.from({ length: labels }, (_, i) => {
-    const name = (names as Readonly<Record<string, unknown>>)[String(i)];
-    return typeof name === "string" ? name : `LABEL_${i}`;
-  });
+/** A classifier whose weights are not loaded yet. */
+export interface OpenClassifier {
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  /** Messages for the user about stored tensors that are not used. */
+  readonly notices: readonly string[];
+  /** Loads the weights. @throws TypeError or RangeError for invalid options */
+  readonly create: (backend: Backend, options: SparseClassifierOptions) => SparseClassifier;
+  readonly close: () => void;
+}
+
+/**
+ * Opens a sequence classifier, and checks that its weights are complete.
+ *
+ * @param kind which tokenizer to read. Default: the fast one if there is a tokenizer.json
+ * @throws InputError with all problems in the directory
+ */
+export async function openClassifier(
+  storage: RunStorage,
+  directory: string,
+  kind: TokenizerKind | undefined,
+): Promise<OpenClassifier> {
+  const model = getOrThrow(await openModelDirectory(storage, directory, "MODEL", kind));
+  const { config, tokenizer, weights, tensors } = model;
+  const { problems, notices } = modelFit({ path: directory, value: model }, true);
+  if (problems.length > 0) {
+    model.close();
+    throw new InputError(problems);
+  }
+  return {
+    ...{ config, tokenizer, notices },
+    create: (backend, options) =>
+      createSparseClassifier(
+        backend,
+        config,
+        (name) => {
+          const entry = tensors.get(name);
+          if (entry === undefined)
+            throw new RangeError(`${name}: expected a tensor in ${weights}, got none`);
+          return model.read(entry);
+        },
+        options,
+      ),
+    close: model.close,
+  };
 }
 
 /**
@@ -54,27 +93,13 @@ export async function loadClassifier(
   backend: Backend,
   { tokens: expected = 128, tokenizer: kind, ...options }: LoadClassifierOptions,
 ): Promise<LoadedClassifier> {
-  const model = getOrThrow(await openModelDirectory(storage, directory, "MODEL", kind));
+  const open = await openClassifier(storage, directory, kind);
   try {
-    const { config, tokenizer, weights, tensors } = model;
-    const { problems, notices } = modelFit({ path: directory, value: model }, true);
-    if (problems.length > 0) throw new InputError(problems);
-    const classifier = createSparseClassifier(
-      backend,
-      config,
-      (name) => {
-        const entry = tensors.get(name);
-        if (entry === undefined)
-          throw new RangeError(`${name}: expected a tensor in ${weights}, got none`);
-        return model.read(entry);
-      },
-      {
-        ...options,
-        tokens: typeof expected === "function" ? expected(tokenizer, config) : expected,
-      },
-    );
-    return { classifier, tokenizer, labels: labelsOf(config), notices };
+    const { config, tokenizer, notices } = open;
+    const tokens = typeof expected === "function" ? expected(tokenizer, config) : expected;
+    const classifier = open.create(backend, { ...options, tokens });
+    return { classifier, tokenizer, labels: outputMeaning(config).names, notices };
   } finally {
-    model.close();
+    open.close();
   }
 }

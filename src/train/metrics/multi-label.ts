@@ -26,9 +26,14 @@ export interface MultiLabelMetrics {
  * @returns [rows, labels] of 0 and 1
  */
 export function labelsAbove(logits: ArrayLike<number>, threshold: number = 0.5): Uint8Array {
-  checkNumber("threshold", threshold, 0, 1);
-  const least = Math.log(threshold / (1 - threshold));
+  const least = logitThreshold(threshold);
   return Uint8Array.from(logits, (logit) => (logit > least ? 1 : 0));
+}
+
+/** Returns the logit whose logistic function is the threshold, a probability between 0 and 1. */
+export function logitThreshold(threshold: number): number {
+  checkNumber("threshold", threshold, 0, 1);
+  return Math.log(threshold / (1 - threshold));
 }
 
 /**

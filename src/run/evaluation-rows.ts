@@ -1,0 +1,119 @@
+/** Reads the rows on which a model is evaluated, with their labels in the model's terms. */
+import { type Either, isLeft, left, type Problem, right } from "../core/either.ts";
+import type { Example } from "../io/glue.ts";
+import type { RowColumns } from "../io/rows/columns.ts";
+import type { RowLabels } from "../io/rows/labels.ts";
+import { createProblemLog, type ProblemLog, rowProblems } from "../io/rows/problems.ts";
+import type { ReadRow, RowReaderOptions } from "../io/rows/row-reader.ts";
+import { endValidation, type RowSet } from "../io/rows/row-sets.ts";
+import type { RowPieces } from "./inference.ts";
+import { labelMeaning } from "./model-labels.ts";
+import type { OutputMeaning } from "./prediction.ts";
+import { readAgain, readFirst } from "./row-passes.ts";
+import type { RunStorage } from "./storage.ts";
+
+/** Rows for inference, which are read when they are computed. */
+export interface InferenceRows {
+  /** Names the rows in problems. */
+  readonly path: string;
+  readonly count: number;
+  readonly pieces: RowPieces<ReadRow>;
+  /** The first rows. */
+  readonly sample: readonly ReadRow[];
+  readonly hasPairs: boolean;
+  /** The rows that were skipped, with the reasons. */
+  readonly skipped: ProblemLog;
+}
+
+export interface EvaluationRows extends InferenceRows {
+  /** The label of each row: an id or a value, or for several labels a row [rows, outputs] of 0 and 1. */
+  readonly labels: Int32Array | Float64Array | Uint8Array;
+}
+
+export const SAMPLE_ROWS = 4096;
+
+/** Reads a row file with labels. A label that the model does not have makes a bad row. */
+export async function readEvaluationRows(
+  storage: RunStorage,
+  settings: Omit<RowReaderOptions, "needsLabels">,
+  meaning: OutputMeaning,
+  turn: () => Promise<void>,
+): Promise<Either<readonly Problem[], EvaluationRows>> {
+  const reader = { ...settings, needsLabels: true };
+  const { file, sample, hasPairs } = await readFirst(storage, reader, SAMPLE_ROWS, turn);
+  const columns = columnProblems(file.columns, meaning);
+  if (columns.length > 0) return left(columns);
+  const ended = endValidation(file, labelMeaning(meaning, file.labels), settings.options);
+  if (isLeft(ended)) return left(rowProblems(ended.left));
+  const { kept, skipped, labels } = ended.right;
+  return right({
+    path: settings.name,
+    count: kept.length,
+    labels: keptLabels(labels, kept, meaning.names.length),
+    pieces: readAgain(storage, reader, kept),
+    ...{ sample, hasPairs, skipped },
+  });
+}
+
+/** Checks that several label columns are the labels of the model. */
+function columnProblems(
+  columns: RowColumns | undefined,
+  { problemType, names }: OutputMeaning,
+): readonly Problem[] {
+  const label = columns?.label ?? null;
+  if (label === null || typeof label === "string") return [];
+  const problem = (expected: string, got: string) => [{ path: "`labelColumn`", expected, got }];
+  if (problemType !== "multi_label_classification")
+    return problem(`one column, as the model's problem type is ${problemType}`, label.join());
+  const isSame = label.length === names.length && label.every((name) => names.includes(name));
+  return isSame ? [] : problem(`the labels of the model: ${names.join()}`, label.join());
+}
+
+function keptLabels(
+  labels: RowLabels,
+  kept: RowSet["kept"],
+  outputs: number,
+): EvaluationRows["labels"] {
+  switch (labels.problemType) {
+    case "single_label_classification":
+      return Int32Array.from(kept, (row) => labels.ids[row] as number);
+    case "regression":
+      return Float64Array.from(kept, (row) => labels.values[row] as number);
+    case "multi_label_classification": {
+      const bits = new Uint8Array(kept.length * outputs);
+      kept.forEach((row, i) => {
+        const begin = row === 0 ? 0 : (labels.ends[row - 1] as number);
+        for (const id of labels.ids.subarray(begin, labels.ends[row])) bits[i * outputs + id] = 1;
+      });
+      return bits;
+    }
+    default:
+      return labels satisfies never;
+  }
+}
+
+/**
+ * Returns the rows of a task's file for evaluation.
+ *
+ * @param firstLine the line of the first row, to name rows in problems
+ */
+export function taskRows(
+  path: string,
+  examples: readonly Example[],
+  firstLine: number,
+  isRegression: boolean,
+): EvaluationRows {
+  const rows = examples.map(({ text, textPair = null }, i) => ({
+    ...{ text, textPair, line: firstLine + i },
+  }));
+  const labels = examples.map(({ label }) => label);
+  return {
+    path,
+    count: rows.length,
+    labels: isRegression ? Float64Array.from(labels) : Int32Array.from(labels),
+    pieces: (onRows) => onRows(rows),
+    sample: rows.slice(0, SAMPLE_ROWS),
+    hasPairs: rows.some(({ textPair }) => textPair !== null),
+    skipped: createProblemLog(),
+  };
+}

@@ -1,0 +1,44 @@
+/** What the outputs of a model mean, and how labels in files are read against them. */
+import type { LabelColumn } from "../io/rows/label-column.ts";
+import { type LabelMeaning, labelNumber } from "../io/rows/labels.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { inferProblemType } from "../train/labels.ts";
+import type { OutputMeaning } from "./prediction.ts";
+
+/**
+ * Returns the meaning of a model's outputs. Their names are those of config.json. Like transformers, it calls an output
+ * without a name `LABEL_` and its index, and infers a missing problem type.
+ */
+export function outputMeaning({ labels, problemType, source }: ModelConfig): OutputMeaning {
+  const { id2label } = source;
+  const stated = typeof id2label === "object" && id2label !== null ? id2label : {};
+  const names = Array.from({ length: labels }, (_, id) => {
+    const name = (stated as Readonly<Record<string, unknown>>)[String(id)];
+    return typeof name === "string" ? name : defaultName(id);
+  });
+  return { problemType: problemType ?? inferProblemType(labels, 0), names };
+}
+
+function defaultName(id: number): string {
+  return `LABEL_${id}`;
+}
+
+/**
+ * Returns how the labels of a file are read for a model. If the model's labels have no names, labels are their ids, or
+ * names such as `LABEL_0`.
+ */
+export function labelMeaning(
+  { problemType, names }: OutputMeaning,
+  { spellings }: LabelColumn,
+): LabelMeaning {
+  if (problemType === "regression") return { problemType, numeric: true, names: null };
+  const isUnnamed = names.every((name, id) => name === defaultName(id));
+  if (isUnnamed && !spellings.some((label) => names.includes(label)))
+    return { problemType, numeric: true, names: names.map((_, id) => String(id)) };
+  return { problemType, numeric: names.every(isNumber), names };
+}
+
+/** Whether a name is a number in the form that labels that are numbers get. */
+function isNumber(name: string): boolean {
+  return String(labelNumber(name)) === name;
+}
