@@ -9,10 +9,12 @@ import type { Command, ExitCode } from "./command.ts";
 import { conformCommand } from "./conform.ts";
 import type { Console } from "./console.ts";
 import { demoCommand } from "./demo.ts";
+import { evaluateCommand } from "./evaluate.ts";
 import { finetuneCommand } from "./finetune.ts";
 import { inspectCommand } from "./inspect.ts";
 import { packCommand, unpackCommand } from "./pack.ts";
 import { planCommand } from "./plan.ts";
+import { predictCommand } from "./predict.ts";
 import { pruneCommand } from "./prune.ts";
 import { selfTestCommand } from "./self-test.ts";
 import { verifyCommand } from "./verify.ts";
@@ -27,6 +29,8 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   packCommand,
   unpackCommand,
+  evaluateCommand,
+  predictCommand,
   classifyCommand,
   conformCommand,
   selfTestCommand,

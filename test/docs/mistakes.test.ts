@@ -47,6 +47,7 @@ beforeAll(async () => {
   await writeModel("my-model");
   writeTask(join("glue", "MRPC"));
   writeFileSync("vocab.txt", VOCABULARY);
+  writeFileSync("rows.csv", "text,label\nthe tree,1\na wall,2\n");
   for (const name of ["pruned", "empty"]) mkdirSync(name);
   const weight = tensorFromFloat32("F32", [2, 2], Float32Array.of(1, 0, 0, 1e9));
   writeFileSync("large.safetensors", writeSafetensors(new Map([["fc.weight", weight]])));

@@ -1,0 +1,325 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import Papa from "papaparse";
+import { beforeAll, describe, expect, test } from "vitest";
+import { espalier, type Ran, temporaryDirectory, writeModel, writeTask } from "./fixtures.ts";
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+
+const NAMES = ["green", "tall, old", "bare"];
+const WORDS = ["tree", "wall", "vine", "the", "a", "grows", "slowly", "old", "not", "green"];
+const TEXTS = Array.from({ length: 60 }, (_, i) =>
+  Array.from({ length: 1 + ((i * 7) % 11) }, (_, k) => WORDS[(i * 3 + k * k) % WORDS.length]).join(
+    " ",
+  ),
+);
+
+/** The label of row i: not what a model says, but each label occurs. */
+const labelOf = (i: number): string => NAMES[((i * i) % 7) % 3] ?? "";
+const LABELS = TEXTS.map((_, i) => labelOf(i));
+const SETS = TEXTS.map((_, i) => NAMES.filter((_, k) => (i >> k) % 2 === 1));
+const VALUES = TEXTS.map((_, i) => (i % 9) / 2);
+
+beforeAll(async () => {
+  const id2label = Object.fromEntries(NAMES.map((name, i) => [i, name]));
+  await writeModel(path("single"), { id2label });
+  await writeModel(path("unnamed"), { num_labels: 3 });
+  await writeModel(path("binary"), { id2label: { 0: "no", 1: "yes" } });
+  await writeModel(path("multi"), { id2label, problem_type: "multi_label_classification" });
+  await writeModel(path("regression"), { num_labels: 1 });
+  writeTask(path("task"));
+  const json = (rows: readonly object[]): string =>
+    `${rows.map((each) => JSON.stringify(each)).join("\n")}\n`;
+  const rows = (labels: readonly unknown[]) =>
+    json(TEXTS.map((text, i) => ({ text, label: labels[i] })));
+  writeFileSync(path("single.jsonl"), rows(LABELS));
+  writeFileSync(
+    path("single.csv.gz"),
+    gzipSync(Papa.unparse(TEXTS.map((text, i) => ({ text, label: LABELS[i] })))),
+  );
+  writeFileSync(path("ids.jsonl"), rows(LABELS.map((label) => NAMES.indexOf(label))));
+  writeFileSync(path("multi.jsonl"), rows(SETS));
+  writeFileSync(
+    path("indicators.csv"),
+    Papa.unparse(
+      TEXTS.map((text, i) => ({
+        text,
+        ...Object.fromEntries(
+          NAMES.map((name) => [name, SETS[i]?.includes(name) === true ? 1 : 0]),
+        ),
+      })),
+    ),
+  );
+  writeFileSync(
+    path("separated.csv"),
+    Papa.unparse(TEXTS.map((text, i) => ({ text, label: SETS[i]?.join("; ") }))),
+  );
+  writeFileSync(path("values.jsonl"), rows(VALUES));
+});
+
+interface Result {
+  readonly problemType: string;
+  readonly rows: number;
+  readonly skipped: Readonly<Record<string, number>>;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly classes: readonly { label: string; precision: number; recall: number; rows: number }[];
+  readonly confusion: { readonly labels: readonly string[]; readonly counts: readonly number[][] };
+  readonly rowsPerSecond: number;
+}
+
+function evaluate(model: string, data: string, ...more: string[]): Promise<Ran> {
+  return espalier(["evaluate", path(model), "--data", path(data), ...more]);
+}
+
+async function result(model: string, data: string, ...more: string[]): Promise<Result> {
+  const { code, out, err } = await evaluate(model, data, "--json", ...more);
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out.trimEnd()).not.toContain("\n");
+  return JSON.parse(out);
+}
+
+/** The labels or values that `predict` gives. */
+async function predicted(model: string, data: string): Promise<readonly unknown[]> {
+  const out = path(`${model}-${data}.jsonl`);
+  expect((await espalier(["predict", path(model), "--data", path(data), "--out", out])).code).toBe(
+    0,
+  );
+  const lines = readFileSync(out, "utf8").trimEnd().split("\n");
+  return lines.map((line) => {
+    const { label, labels, value } = JSON.parse(line);
+    return label ?? labels ?? value;
+  });
+}
+
+describe("espalier evaluate", () => {
+  test("counts what predict says about each row", async () => {
+    const found = await result("single", "single.jsonl");
+    const predictions = await predicted("single", "single.jsonl");
+    const hits = LABELS.filter((label, i) => label === predictions[i]).length;
+    expect(found).toMatchObject({
+      problemType: "single_label_classification",
+      rows: 60,
+      skipped: {},
+    });
+    expect(Object.keys(found.metrics)).toEqual(["accuracy", "macro_f1", "matthews"]);
+    expect(found.metrics.accuracy).toBe(hits / 60);
+    const { labels, counts } = found.confusion;
+    labels.forEach((label, i) => {
+      labels.forEach((prediction, k) => {
+        const count = LABELS.filter(
+          (each, row) => each === label && predictions[row] === prediction,
+        );
+        expect(counts[i]?.[k]).toBe(count.length);
+      });
+    });
+    for (const { label, rows } of found.classes)
+      expect(rows).toBe(LABELS.filter((each) => each === label).length);
+    expect(found.rowsPerSecond).toBeGreaterThan(0);
+  });
+
+  test("gives the same for CSV, for ids and for a model without names", async () => {
+    const { metrics, confusion } = await result("single", "single.jsonl");
+    expect(await result("single", "single.csv.gz")).toMatchObject({ metrics, confusion });
+    const ids = await result("unnamed", "ids.jsonl");
+    expect(ids).toMatchObject({ metrics, confusion: { counts: confusion.counts } });
+    expect(ids.confusion.labels[0]).toMatch(/^LABEL_/);
+  });
+
+  test("reads several labels a row in three forms", async () => {
+    const list = await result("multi", "multi.jsonl", "--threshold", "0.45");
+    const predictions = (await predicted("multi", "multi.jsonl")) as readonly string[][];
+    const exact = SETS.filter((set, i) => set.join() === predictions[i]?.join()).length;
+    const half = await result("multi", "multi.jsonl");
+    expect(Object.keys(half.metrics)).toEqual(["micro_f1", "macro_f1", "accuracy"]);
+    expect(half.metrics.accuracy).toBe(exact / 60);
+    expect(half.classes.map(({ label, rows }) => [label, rows])).toEqual(
+      NAMES.map((name) => [name, SETS.filter((set) => set.includes(name)).length]),
+    );
+    const columns = ["green", "bare", "tall, old"].flatMap((name) => ["--label-column", name]);
+    const threshold = ["--threshold", "0.45"];
+    const { metrics, classes } = list;
+    expect(await result("multi", "indicators.csv", ...columns, ...threshold)).toMatchObject({
+      metrics,
+      classes,
+    });
+    expect(
+      await result("multi", "separated.csv", "--label-separator", ";", ...threshold),
+    ).toMatchObject({ metrics, classes });
+  });
+
+  test("computes the metrics of regression", async () => {
+    const { metrics, ...others } = await result("regression", "values.jsonl");
+    const values = (await predicted("regression", "values.jsonl")) as readonly number[];
+    const squares = VALUES.map((value, i) => (value - (values[i] ?? NaN)) ** 2);
+    expect(metrics.mean_squared_error).toBeCloseTo(squares.reduce((a, b) => a + b) / 60, 6);
+    expect(Object.keys(metrics)).toEqual(["pearson", "spearman", "mean_squared_error"]);
+    expect(others).not.toHaveProperty("classes");
+  });
+
+  test("prints tables", async () => {
+    const { code, out } = await evaluate("single", "single.jsonl");
+    expect(code).toBe(0);
+    expect(out).toMatch(/^accuracy +0\.\d{4}$/m);
+    expect(out).toMatch(/^macro F1 +0\.\d{4}$/m);
+    expect(out).toMatch(/^label +precision +recall +F1 +rows$/m);
+    expect(out).toMatch(/^tall, old +0\.\d{4} +0\.\d{4} +0\.\d{4} +\d+$/m);
+    expect(out).toMatch(/^label +green +tall, old +bare$/m);
+    expect(out).toMatch(/^60 rows in \d+\.\d s, \d+\.\d a second$/m);
+  });
+
+  test("exits with 1 below a bound, and names the metric", async () => {
+    const { metrics } = await result("single", "single.jsonl");
+    const accuracy = metrics.accuracy ?? NaN;
+    const min = (text: string) => ["--min", text];
+    const reached = await evaluate(
+      "single",
+      "single.jsonl",
+      ...min(`accuracy=${accuracy},macro-f1=0`),
+    );
+    expect(reached).toMatchObject({ code: 0, err: "" });
+    const missed = await evaluate(
+      "single",
+      "single.jsonl",
+      ...min("accuracy=1"),
+      ...min("matthews=-1"),
+      "--json",
+    );
+    expect(missed.code).toBe(1);
+    expect(missed.err).toBe(`accuracy: expected at least 1, got ${accuracy.toFixed(4)}\n`);
+    expect(JSON.parse(missed.out).bounds).toEqual([
+      { metric: "accuracy", least: 1, reached: false },
+      { metric: "matthews", least: -1, reached: true },
+    ]);
+  });
+
+  test("evaluates a task's directory, and a file in its form", async () => {
+    const directory = await result("binary", "task", "--task", "mrpc");
+    expect(directory.rows).toBe(12);
+    expect(Object.keys(directory.metrics)).toEqual(["accuracy", "f1", "macro_f1", "matthews"]);
+    const file = await result("binary", "task/dev.tsv", "--task", "mrpc");
+    expect(file.metrics).toEqual(directory.metrics);
+  });
+
+  test("passes over rows with unknown labels if asked to", async () => {
+    writeFileSync(
+      path("unknown.jsonl"),
+      `${readFileSync(path("single.jsonl"), "utf8")}{"text":"a","label":"red"}\n`,
+    );
+    const { metrics } = await result("single", "single.jsonl");
+    const { code, out, err } = await evaluate(
+      "single",
+      "unknown.jsonl",
+      "--skip-bad-rows",
+      "--json",
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ rows: 60, skipped: { label: 1 }, metrics });
+    expect(err).toContain(
+      `${path("unknown.jsonl")}:61, column "label": expected green or tall, old or bare, got "red"`,
+    );
+  });
+});
+
+describe("wrong input is refused before work", () => {
+  beforeAll(() => {
+    writeFileSync(path("red.csv"), "text,label\na,green\nb,red\nc,bare\n");
+    writeFileSync(path("unlabelled.csv"), "text\na\n");
+    writeFileSync(path("none.csv"), "text,label\n");
+    writeFileSync(path("latin.csv"), Uint8Array.of(0x74, 0x0a, 0xe9, 0x0a));
+    writeFileSync(path("word.csv"), "text,label\na,1.5\nb,high\n");
+  });
+
+  test.each<[string, string, readonly string[], RegExp]>([
+    [
+      "single",
+      "red.csv",
+      [],
+      /^.*red\.csv:3, column "label": expected green or tall, old or bare, got "red"\n$/,
+    ],
+    [
+      "single",
+      "unlabelled.csv",
+      [],
+      /^.*unlabelled\.csv:1, column "label": expected a column label, got text; --label-column names another\n$/,
+    ],
+    ["single", "none.csv", [], /^.*none\.csv: expected rows, got none\n$/],
+    ["single", "latin.csv", [], /^.*latin\.csv:2: expected UTF-8 text, got the byte E9\n$/],
+    [
+      "single",
+      "missing.csv",
+      [],
+      /^--data: expected a file, got .*missing\.csv \(does not exist\)\n$/,
+    ],
+    ["single", "task/dev.txt", [], /^--data: expected a file, /],
+    [
+      "regression",
+      "word.csv",
+      [],
+      /^.*word\.csv:3, column "label": expected a number, got "high"\n$/,
+    ],
+    [
+      "single",
+      "multi.jsonl",
+      [],
+      /^.*multi\.jsonl:1, column "label": expected one label, got a list\n/,
+    ],
+    [
+      "single",
+      "single.jsonl",
+      ["--min", "f1=0.5"],
+      /^--min: expected one of the metrics accuracy, macro_f1, matthews, got f1\n$/,
+    ],
+    [
+      "single",
+      "single.jsonl",
+      ["--min", "accuracy"],
+      /^--min: expected METRIC=VALUE, or several with commas, got "accuracy"\n$/,
+    ],
+    ["single", "single.jsonl", ["--min", "accuracy=high"], /^--min: expected METRIC=VALUE/],
+    [
+      "single",
+      "single.jsonl",
+      ["--min", "accuracy=85"],
+      /^--min: expected a value of accuracy from 0 to 1, got 85\n$/,
+    ],
+    [
+      "regression",
+      "values.jsonl",
+      ["--min", "mean_squared_error=1"],
+      /^--min: expected one of the metrics pearson, spearman, got mean_squared_error\n$/,
+    ],
+    [
+      "multi",
+      "indicators.csv",
+      ["--label-column", "green,bare"],
+      /^--label-column: expected the labels of the model: green,tall, old,bare, got green,bare\n$/,
+    ],
+    [
+      "single",
+      "indicators.csv",
+      ["--label-column", "green,bare"],
+      /^--label-column: expected one column, as the model's problem type is single_label_classification, got green,bare\n$/,
+    ],
+    [
+      "single",
+      "task",
+      ["--task", "mrpc"],
+      /^--task: expected single_label_classification with 2 labels, got single_label_classification with 3 in MODEL\n$/,
+    ],
+    [
+      "binary",
+      "task",
+      ["--task", "mrpc", "--text-column", "a"],
+      /^--text-column: expected no --task beside it, got both\n$/,
+    ],
+    ["binary", "task", [], /^--data: expected a file, got .*task \(is a directory\)\n$/],
+  ])("%s on %s %j", async (model, data, more, message) => {
+    const before = readdirSync(root);
+    const { code, out, err } = await evaluate(model, data, ...more);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(message);
+    expect(readdirSync(root)).toEqual(before);
+  });
+});
