@@ -1,24 +1,23 @@
 /** `espalier evaluate`: computes the metrics of a model on rows with labels. */
-
 import { getOrThrow, InputError, type Problem, refuseInput } from "../core/either.ts";
 import { METRIC_NAMES } from "../core/metric-names.ts";
-import { type GlueTask, parseGlueTsv } from "../io/glue.ts";
-import { optionProblems } from "../io/rows/options.ts";
-import { toProblem } from "../io/rows/problems.ts";
-import { readText } from "../node/files.ts";
+import type { GlueTask } from "../io/glue.ts";
+import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { turn } from "../node/turn.ts";
 import { formatEvaluation, formatMetric } from "../report/evaluation-table.ts";
 import { formatSeconds } from "../report/table.ts";
-import { type EvaluationRows, readEvaluationRows, taskRows } from "../run/evaluation-rows.ts";
+import { type EvaluationRows, readEvaluationRows } from "../run/evaluation-rows.ts";
 import {
   type CheckedBound,
   checkBounds,
   evaluateModel,
   type MetricBound,
 } from "../run/model-evaluation.ts";
+import { rowOptionsFor } from "../run/model-labels.ts";
 import type { OutputMeaning } from "../run/prediction.ts";
-import { joinPath, kindProblem } from "../run/storage.ts";
+import { kindProblem } from "../run/storage.ts";
+import { readTaskRows } from "../run/task-rows.ts";
 import type { NamedMetrics } from "../train/metrics/named-metrics.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
@@ -28,12 +27,12 @@ import {
   type Inference,
   type InferenceValues,
   noteSkipped,
+  type OpenModel,
+  rowFileProblems,
   withInference,
 } from "./inference.ts";
 import { choiceOption, type Option, type OptionValues, textOption } from "./options.ts";
 import { ROW_OPTIONS } from "./row-options.ts";
-
-const TASKS: readonly GlueTask[] = ["mrpc", "sst2"];
 
 /** Reads `accuracy=0.8` or several with commas. */
 function readBounds(text: string): readonly MetricBound[] | undefined {
@@ -61,7 +60,10 @@ const OPTIONS = {
     "FILE",
     "rows with labels: CSV, TSV, JSON or JSON Lines by name, also compressed",
   ),
-  task: choiceOption(TASKS, "--data is the directory of this GLUE task, or a file in its form"),
+  task: choiceOption(
+    GLUE_TASK_NAMES,
+    "--data is the directory of this GLUE task, or a file in its form",
+  ),
   min: MIN,
   ...ROW_OPTIONS,
   ...INFERENCE_OPTIONS,
@@ -77,50 +79,73 @@ export interface EvaluationRequest {
   readonly min: readonly MetricBound[];
 }
 
+/** The metrics on one file. */
 interface Evaluated {
-  readonly meaning: OutputMeaning;
   readonly rows: EvaluationRows;
   readonly metrics: NamedMetrics;
-  readonly bounds: readonly CheckedBound[];
   readonly seconds: number;
 }
 
+/** The rows of every file, and what the metrics must reach. */
+interface RowsAndBounds {
+  readonly sets: readonly EvaluationRows[];
+  readonly sample: EvaluationRows["sample"];
+  readonly hasPairs: boolean;
+  readonly bounds: readonly CheckedBound[];
+}
+
 /** Returns the problems of options and paths, before anything is read. */
-async function requestProblems({
-  label,
-  data,
-  task,
-  values,
-}: EvaluationRequest): Promise<readonly Problem[]> {
+async function requestProblems(request: EvaluationRequest): Promise<readonly Problem[]> {
+  const { label, data, task, values } = request;
+  if (task === undefined) return rowFileProblems(label, data, values);
   const isDirectory = (await nodeStorage.kind(data)) === "directory";
-  const missing =
-    task !== undefined && isDirectory
-      ? undefined
-      : await kindProblem(nodeStorage, "file", label, data);
+  const missing = isDirectory ? undefined : await kindProblem(nodeStorage, "file", label, data);
   const given = Object.keys(ROW_OPTIONS).filter((key) => Object.hasOwn(values, key));
-  const unused = task === undefined ? [] : given;
   return [
     ...(missing === undefined ? [] : [missing]),
-    ...unused.map((key) => ({ path: `\`${key}\``, expected: "no `task` beside it", got: "both" })),
-    ...optionProblems(values).map(toProblem),
+    ...given.map((key) => ({ path: `\`${key}\``, expected: "no `task` beside it", got: "both" })),
   ];
 }
 
-async function readTask(
-  task: GlueTask,
-  data: string,
-  { names, problemType }: OutputMeaning,
-): Promise<EvaluationRows> {
-  if (problemType !== "single_label_classification" || names.length !== 2) {
-    const got = `${problemType} with ${names.length} in MODEL`;
-    return refuseInput("--task", "single_label_classification with 2 labels", got);
+async function readSets(
+  { label, data, task, values, min }: EvaluationRequest,
+  { open, meaning }: OpenModel,
+  { signal }: Console,
+): Promise<RowsAndBounds> {
+  const { bounds, problems } = checkBounds(min, meaning);
+  if (problems.length > 0) throw new InputError(problems);
+  const settings = { name: data, options: rowOptionsFor(open.config, values) };
+  const sets =
+    task === undefined
+      ? [getOrThrow(await readEvaluationRows(nodeStorage, settings, meaning, () => turn(signal)))]
+      : getOrThrow(await readTaskRows(nodeStorage, task, label, data, meaning));
+  const sample = sets[0]?.sample ?? [];
+  return { sets, sample, hasPairs: sets.some((set) => set.hasPairs), bounds };
+}
+
+async function evaluateSets(
+  { model, meaning, rows: { sets }, settings }: Inference<RowsAndBounds>,
+  threshold: number | undefined,
+  console: Console,
+): Promise<readonly Evaluated[]> {
+  const evaluated: Evaluated[] = [];
+  for (const rows of sets) {
+    noteSkipped(console, rows.path, rows.skipped);
+    const progress = createRowProgress(console, "evaluate", rows.count);
+    const began = performance.now();
+    try {
+      const onBatch = progress.add;
+      const metrics = await evaluateModel(model, meaning, rows, {
+        ...settings,
+        threshold,
+        onBatch,
+      });
+      evaluated.push({ rows, metrics, seconds: (performance.now() - began) / 1000 });
+    } finally {
+      progress.finish();
+    }
   }
-  const isDirectory = (await nodeStorage.kind(data)) === "directory";
-  const path = isDirectory ? joinPath(data, "dev.tsv") : data;
-  const missing = await kindProblem(nodeStorage, "file", "--data", path);
-  if (missing !== undefined) throw new InputError([missing]);
-  const examples = getOrThrow(parseGlueTsv(task, path, await readText(path)));
-  return taskRows(path, examples, 2, false);
+  return evaluated;
 }
 
 /** Evaluates a model, prints the result, and returns 1 if a metric is smaller than its bound. */
@@ -131,72 +156,73 @@ export async function evaluateRows(
 ): Promise<ExitCode> {
   const problems = await requestProblems(request);
   if (problems.length > 0) throw new InputError(problems);
-  const { directory, label, data, task, values, min } = request;
-  const read = async ({ meaning }: { readonly meaning: OutputMeaning }) => {
-    const checked = checkBounds(min, meaning);
-    if (checked.problems.length > 0) throw new InputError(checked.problems);
-    const settings = { name: data, options: values };
-    const rows =
-      task === undefined
-        ? getOrThrow(
-            await readEvaluationRows(nodeStorage, settings, meaning, () => turn(console.signal)),
-          )
-        : await readTask(task, data, meaning);
-    return { ...rows, bounds: checked.bounds };
+  const { directory, label, values } = request;
+  const read = (model: OpenModel) => readSets(request, model, console);
+  const use = async (inference: Inference<RowsAndBounds>): Promise<ExitCode> => {
+    const { meaning } = inference;
+    const { bounds } = inference.rows;
+    const evaluated = await evaluateSets(inference, values.threshold, console);
+    const isSingle = evaluated.length === 1;
+    if (json) {
+      const [first, ...further] = evaluated.map((each) => fileJson(meaning, each, bounds));
+      const { data: _, ...own } = { ...first };
+      const { data, task } = request;
+      const { problemType } = meaning;
+      const threshold =
+        problemType === "multi_label_classification" ? (values.threshold ?? 0.5) : undefined;
+      const head = { model: directory, data, task, problemType, threshold };
+      const document = isSingle ? { ...head, ...own } : { ...head, ...first, further };
+      console.out.write(`${JSON.stringify(document)}\n`);
+    } else
+      for (const each of evaluated)
+        console.out.write(`${isSingle ? "" : `${each.rows.path}\n\n`}${asText(meaning, each)}\n`);
+    const missed = evaluated.flatMap(({ rows, metrics }) =>
+      bounds.flatMap((bound) => missedBound(isSingle ? "" : `${rows.path}: `, bound, metrics)),
+    );
+    for (const line of missed) console.err.write(`${line}\n`);
+    return missed.length === 0 ? 0 : 1;
   };
-  const use = async (
-    inference: Inference<EvaluationRows & { readonly bounds: readonly CheckedBound[] }>,
-  ): Promise<Evaluated> => {
-    const { model, meaning, rows, settings } = inference;
-    noteSkipped(console, rows.path, rows.skipped);
-    const progress = createRowProgress(console, "evaluate", rows.count);
-    const began = performance.now();
-    try {
-      const { threshold } = values;
-      const metrics = await evaluateModel(model, meaning, rows, {
-        ...{ ...settings, threshold, onBatch: progress.add },
-      });
-      const seconds = (performance.now() - began) / 1000;
-      return { meaning, rows, metrics, bounds: rows.bounds, seconds };
-    } finally {
-      progress.finish();
-    }
-  };
-  const evaluated = await withInference(directory, label, values, console, read, use);
-  console.out.write(json ? `${JSON.stringify(asJson(request, evaluated))}\n` : asText(evaluated));
-  const missed = evaluated.bounds.filter((bound) => !isReached(bound, evaluated));
-  for (const { metric, least } of missed) {
-    const value = evaluated.metrics.values.get(metric) ?? null;
-    const name = METRIC_NAMES[metric].key;
-    console.err.write(`${name}: expected at least ${least}, got ${formatMetric(value)}\n`);
-  }
-  return missed.length === 0 ? 0 : 1;
+  return withInference(directory, label, values, console, read, use);
 }
 
-function isReached({ metric, least }: CheckedBound, { metrics }: Evaluated): boolean {
-  const value = metrics.values.get(metric) ?? null;
+function isReached({ metric, least }: CheckedBound, { values }: NamedMetrics): boolean {
+  const value = values.get(metric) ?? null;
   return value !== null && value >= least;
 }
 
-function asText({ meaning, rows, metrics, seconds }: Evaluated): string {
-  const speed = (rows.count / seconds).toFixed(1);
-  const end = `${rows.count} rows in ${formatSeconds(seconds)} s, ${speed} a second`;
-  return `${formatEvaluation(metrics, meaning.names)}\n\n${end}\n`;
+/** Returns the line about a bound that a metric misses. */
+function missedBound(
+  prefix: string,
+  bound: CheckedBound,
+  metrics: NamedMetrics,
+): readonly string[] {
+  if (isReached(bound, metrics)) return [];
+  const { metric, least } = bound;
+  const got = formatMetric(metrics.values.get(metric) ?? null);
+  return [`${prefix}${METRIC_NAMES[metric].key}: expected at least ${least}, got ${got}`];
 }
 
-function asJson(
-  { directory, data, task, values }: EvaluationRequest,
-  evaluated: Evaluated,
-): object {
-  const { meaning, rows, metrics, bounds, seconds } = evaluated;
-  const { problemType, names } = meaning;
-  const { values: found, perClass, confusion } = metrics;
+function asText({ names }: OutputMeaning, { rows, metrics, seconds }: Evaluated): string {
+  const speed = (rows.count / seconds).toFixed(1);
+  const end = `${rows.count} rows in ${formatSeconds(seconds)} s, ${speed} a second`;
+  return `${formatEvaluation(metrics, names)}\n\n${end}\n`;
+}
+
+/** The part of the document about one file. */
+function fileJson(
+  { names }: OutputMeaning,
+  { rows, metrics, seconds }: Evaluated,
+  bounds: readonly CheckedBound[],
+) {
+  const { values, perClass, confusion } = metrics;
   const labels = perClass.map(({ id }) => names[id] ?? String(id));
   return {
-    ...{ model: directory, data, task, problemType, rows: rows.count },
+    data: rows.path,
+    rows: rows.count,
     skipped: Object.fromEntries(rows.skipped.counts),
-    ...(problemType === "multi_label_classification" && { threshold: values.threshold ?? 0.5 }),
-    metrics: Object.fromEntries([...found].map(([name, value]) => [METRIC_NAMES[name].key, value])),
+    metrics: Object.fromEntries(
+      [...values].map(([name, value]) => [METRIC_NAMES[name].key, value]),
+    ),
     ...(perClass.length > 0 && {
       classes: perClass.map(({ precision, recall, f1, support }, i) => {
         return { label: labels[i], precision, recall, f1, rows: support };
@@ -206,10 +232,11 @@ function asJson(
     ...(bounds.length > 0 && {
       bounds: bounds.map((bound) => {
         const { metric, least } = bound;
-        return { metric: METRIC_NAMES[metric].key, least, reached: isReached(bound, evaluated) };
+        return { metric: METRIC_NAMES[metric].key, least, reached: isReached(bound, metrics) };
       }),
     }),
-    ...{ seconds, rowsPerSecond: rows.count / seconds },
+    seconds,
+    rowsPerSecond: rows.count / seconds,
   };
 }
 

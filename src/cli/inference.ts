@@ -1,8 +1,9 @@
 /** Functions and options of the commands that compute logits of rows. */
-import { InputError, refuseInput } from "../core/either.ts";
+import { InputError, type Problem, refuseInput } from "../core/either.ts";
 import { pairProblems } from "../experiment/model-fit.ts";
 import { TOKENIZER_KINDS, type TokenizerKind } from "../io/hugging-face.ts";
-import { countProblems, type ProblemLog, rowProblems } from "../io/rows/problems.ts";
+import { optionProblems } from "../io/rows/options.ts";
+import { countProblems, type ProblemLog, rowProblems, toProblem } from "../io/rows/problems.ts";
 import type { TextRow } from "../io/rows/row-reader.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
@@ -17,6 +18,7 @@ import {
   type OpenClassifier,
   openClassifier,
 } from "../run/sparse-classifier.ts";
+import { kindProblem } from "../run/storage.ts";
 import type { Console } from "./console.ts";
 import {
   choiceOption,
@@ -27,6 +29,7 @@ import {
   type OptionValues,
 } from "./options.ts";
 import { createProgress } from "./progress.ts";
+import type { ROW_OPTIONS } from "./row-options.ts";
 
 export const INFERENCE_OPTIONS: {
   readonly threshold: Option<number>;
@@ -107,8 +110,8 @@ export async function withInference<Rows extends RowSample, T>(
       refuseInput("--threshold", "a model of several labels a row", meaning.problemType);
     const maxLength = longestInput(open, values);
     const rows = await read({ open, meaning });
-    const pairs = rows.hasPairs ? [{ text: "", textPair: "" }] : [];
-    const problems = pairProblems(label, { path: directory, value: { config } }, pairs);
+    const named = { path: directory, value: { config } };
+    const problems = pairProblems(label, named, rows.hasPairs);
     if (problems.length > 0) throw new InputError(problems);
     const chosen = await chooseVariant(values.variant ?? "auto", console.engine);
     for (const note of values.verbose === true ? chosen.notes : chosen.failures)
@@ -145,6 +148,16 @@ function longestInput(
   if (maxLength > maxPositions)
     refuseInput("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
   return maxLength;
+}
+
+/** Returns the problems of options and of the file's path, before anything is read. */
+export async function rowFileProblems(
+  label: string,
+  path: string,
+  values: OptionValues<typeof ROW_OPTIONS>,
+): Promise<readonly Problem[]> {
+  const missing = await kindProblem(nodeStorage, "file", label, path);
+  return [...(missing === undefined ? [] : [missing]), ...optionProblems(values).map(toProblem)];
 }
 
 /** Milliseconds after which progress is shown: on a terminal, and elsewhere. */

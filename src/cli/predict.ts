@@ -1,14 +1,13 @@
 /** `espalier predict`: writes the labels and probabilities of rows. */
-import { getOrThrow, InputError, type Problem, refuseInput } from "../core/either.ts";
-import { optionProblems } from "../io/rows/options.ts";
-import { countProblems, toProblem } from "../io/rows/problems.ts";
+import { getOrThrow, InputError, refuseInput } from "../core/either.ts";
+import { countProblems } from "../io/rows/problems.ts";
 import type { ReadRow } from "../io/rows/row-reader.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { checkNewFile, createTextFile, type TextFile } from "../node/text-file.ts";
 import { turn } from "../node/turn.ts";
 import { formatSeconds } from "../report/table.ts";
-import type { InferenceRows } from "../run/evaluation-rows.ts";
 import { inferInWindows } from "../run/inference.ts";
+import { rowOptionsFor } from "../run/model-labels.ts";
 import {
   formatPrediction,
   type OutputMeaning,
@@ -18,7 +17,7 @@ import {
   predictionOf,
 } from "../run/prediction.ts";
 import { readPredictionRows } from "../run/prediction-rows.ts";
-import { kindProblem } from "../run/storage.ts";
+import type { InferenceRows } from "../run/row-passes.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import {
@@ -27,6 +26,8 @@ import {
   type Inference,
   type InferenceValues,
   noteSkipped,
+  type OpenModel,
+  rowFileProblems,
   withInference,
 } from "./inference.ts";
 import { type OptionValues, textOption } from "./options.ts";
@@ -45,14 +46,12 @@ const OPTIONS = {
   ...INFERENCE_OPTIONS,
 } as const;
 
-type RowValues = OptionValues<typeof ROW_OPTIONS>;
-
 /** A file of rows for a model. The labels name options in problems. */
 export interface PredictionRequest {
   readonly directory: string;
   readonly label: string;
   readonly data: string;
-  readonly values: RowValues & InferenceValues;
+  readonly values: OptionValues<typeof ROW_OPTIONS> & InferenceValues;
 }
 
 /** Where and how predictions are written. */
@@ -79,16 +78,6 @@ function checkOut(out: string | undefined): {
   return { path: out, form };
 }
 
-/** Returns the problems of options and of the file's path, before anything is read. */
-export async function rowFileProblems(
-  label: string,
-  path: string,
-  values: RowValues,
-): Promise<readonly Problem[]> {
-  const missing = await kindProblem(nodeStorage, "file", label, path);
-  return [...(missing === undefined ? [] : [missing]), ...optionProblems(values).map(toProblem)];
-}
-
 /** Predicts all rows of a file and passes the text of the predictions on. */
 export async function predictFile(
   { directory, label, data, values }: PredictionRequest,
@@ -97,12 +86,11 @@ export async function predictFile(
 ): Promise<Predicted> {
   const problems = await rowFileProblems(label, data, values);
   if (problems.length > 0) throw new InputError(problems);
-  const read = async (): Promise<InferenceRows> =>
-    getOrThrow(
-      await readPredictionRows(nodeStorage, { name: data, options: values }, () =>
-        turn(console.signal),
-      ),
-    );
+  const read = async ({ open }: OpenModel): Promise<InferenceRows> => {
+    const settings = { name: data, options: rowOptionsFor(open.config, values) };
+    const next = () => turn(console.signal);
+    return getOrThrow(await readPredictionRows(nodeStorage, settings, next));
+  };
   const use = async (inference: Inference<InferenceRows>): Promise<Predicted> => {
     const { rows } = inference;
     noteSkipped(console, data, rows.skipped);

@@ -1,36 +1,19 @@
 /** Reads the rows on which a model is evaluated, with their labels in the model's terms. */
 import { type Either, isLeft, left, type Problem, right } from "../core/either.ts";
-import type { Example } from "../io/glue.ts";
 import type { RowColumns } from "../io/rows/columns.ts";
 import type { RowLabels } from "../io/rows/labels.ts";
-import { createProblemLog, type ProblemLog, rowProblems } from "../io/rows/problems.ts";
-import type { ReadRow, RowReaderOptions } from "../io/rows/row-reader.ts";
+import { rowProblems } from "../io/rows/problems.ts";
+import type { RowReaderOptions } from "../io/rows/row-reader.ts";
 import { endValidation, type RowSet } from "../io/rows/row-sets.ts";
-import type { RowPieces } from "./inference.ts";
 import { labelMeaning } from "./model-labels.ts";
 import type { OutputMeaning } from "./prediction.ts";
-import { readAgain, readFirst } from "./row-passes.ts";
+import { type InferenceRows, readAgain, readFirst } from "./row-passes.ts";
 import type { RunStorage } from "./storage.ts";
-
-/** Rows for inference, which are read when they are computed. */
-export interface InferenceRows {
-  /** Names the rows in problems. */
-  readonly path: string;
-  readonly count: number;
-  readonly pieces: RowPieces<ReadRow>;
-  /** The first rows. */
-  readonly sample: readonly ReadRow[];
-  readonly hasPairs: boolean;
-  /** The rows that were skipped, with the reasons. */
-  readonly skipped: ProblemLog;
-}
 
 export interface EvaluationRows extends InferenceRows {
   /** The label of each row: an id or a value, or for several labels a row [rows, outputs] of 0 and 1. */
   readonly labels: Int32Array | Float64Array | Uint8Array;
 }
-
-export const SAMPLE_ROWS = 4096;
 
 /** Reads a row file with labels. A label that the model does not have makes a bad row. */
 export async function readEvaluationRows(
@@ -40,7 +23,7 @@ export async function readEvaluationRows(
   turn: () => Promise<void>,
 ): Promise<Either<readonly Problem[], EvaluationRows>> {
   const reader = { ...settings, needsLabels: true };
-  const { file, sample, hasPairs } = await readFirst(storage, reader, SAMPLE_ROWS, turn);
+  const { file, sample, hasPairs } = await readFirst(storage, reader, turn);
   const columns = columnProblems(file.columns, meaning);
   if (columns.length > 0) return left(columns);
   const ended = endValidation(file, labelMeaning(meaning, file.labels), settings.options);
@@ -90,30 +73,4 @@ function keptLabels(
     default:
       return labels satisfies never;
   }
-}
-
-/**
- * Returns the rows of a task's file for evaluation.
- *
- * @param firstLine the line of the first row, to name rows in problems
- */
-export function taskRows(
-  path: string,
-  examples: readonly Example[],
-  firstLine: number,
-  isRegression: boolean,
-): EvaluationRows {
-  const rows = examples.map(({ text, textPair = null }, i) => ({
-    ...{ text, textPair, line: firstLine + i },
-  }));
-  const labels = examples.map(({ label }) => label);
-  return {
-    path,
-    count: rows.length,
-    labels: isRegression ? Float64Array.from(labels) : Int32Array.from(labels),
-    pieces: (onRows) => onRows(rows),
-    sample: rows.slice(0, SAMPLE_ROWS),
-    hasPairs: rows.some(({ textPair }) => textPair !== null),
-    skipped: createProblemLog(),
-  };
 }

@@ -1,6 +1,8 @@
-/** What the outputs of a model mean, and how labels in files are read against them. */
+/** What the outputs of a model mean, and how files are read for it. */
+import { storedColumns } from "../experiment/task-labels.ts";
 import type { LabelColumn } from "../io/rows/label-column.ts";
 import { type LabelMeaning, labelNumber } from "../io/rows/labels.ts";
+import type { RowOptions } from "../io/rows/options.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { inferProblemType } from "../train/labels.ts";
 import type { OutputMeaning } from "./prediction.ts";
@@ -41,4 +43,19 @@ export function labelMeaning(
 /** Whether a name is a number in the form that labels that are numbers get. */
 function isNumber(name: string): boolean {
   return String(labelNumber(name)) === name;
+}
+
+/** Returns the options for reading rows. Columns that are not given are those of the model's training file. */
+export function rowOptionsFor(config: ModelConfig, given: RowOptions): RowOptions {
+  const stored = storedColumns(config);
+  if (stored === undefined) return given;
+  const { text, textPair, label, labelSeparator } = stored;
+  const isPair = textPair !== null && given.textColumn === undefined;
+  return {
+    textColumn: text,
+    ...(isPair && { textPairColumn: textPair }),
+    ...(label !== null && { labelColumn: [label].flat() }),
+    ...(labelSeparator !== null && given.labelColumn === undefined && { labelSeparator }),
+    ...given,
+  };
 }

@@ -3,8 +3,7 @@ import { type Either, isLeft, left, type Problem, right } from "../core/either.t
 import { rowProblems } from "../io/rows/problems.ts";
 import type { RowReaderOptions } from "../io/rows/row-reader.ts";
 import { endUnlabelled } from "../io/rows/row-sets.ts";
-import { type InferenceRows, SAMPLE_ROWS } from "./evaluation-rows.ts";
-import { readAgain, readFirst } from "./row-passes.ts";
+import { type InferenceRows, readAgain, readFirst } from "./row-passes.ts";
 import type { RunStorage } from "./storage.ts";
 
 /** Reads a row file, or lines of text. Labels are not read. */
@@ -14,7 +13,7 @@ export async function readPredictionRows(
   turn: () => Promise<void>,
 ): Promise<Either<readonly Problem[], InferenceRows>> {
   const reader = { ...settings, needsLabels: false, acceptsLines: true };
-  const { file, sample, hasPairs } = await readFirst(storage, reader, SAMPLE_ROWS, turn);
+  const { file, sample, hasPairs } = await readFirst(storage, reader, turn);
   const ended = endUnlabelled(file);
   if (isLeft(ended)) return left(rowProblems(ended.left));
   const { kept, skipped } = ended.right;

@@ -3,7 +3,7 @@
  * any size is refused before work, and its texts are never all in memory.
  */
 import { InputError } from "../core/either.ts";
-import { countProblems, rowProblems } from "../io/rows/problems.ts";
+import { countProblems, type ProblemLog, rowProblems } from "../io/rows/problems.ts";
 import {
   createRowReader,
   type ReadRow,
@@ -14,6 +14,22 @@ import type { RowPieces } from "./inference.ts";
 import { readRows } from "./row-file.ts";
 import type { RunStorage } from "./storage.ts";
 
+/** Rows for inference, which are read when they are computed. */
+export interface InferenceRows {
+  /** Names the rows in problems. */
+  readonly path: string;
+  readonly count: number;
+  readonly pieces: RowPieces<ReadRow>;
+  /** The first rows. */
+  readonly sample: readonly ReadRow[];
+  readonly hasPairs: boolean;
+  /** The rows that were skipped, with the reasons. */
+  readonly skipped: ProblemLog;
+}
+
+/** The most rows of a sample. */
+export const SAMPLE_ROWS = 4096;
+
 /** What the first reading of a file gives. */
 export interface FirstPass {
   readonly file: RowFile;
@@ -22,18 +38,17 @@ export interface FirstPass {
   readonly hasPairs: boolean;
 }
 
-/** Reads a file whose path is `settings.name`. Keeps the first `sampleSize` rows. */
+/** Reads a file whose path is `settings.name`. `turn` is awaited after each piece. */
 export async function readFirst(
   storage: RunStorage,
   settings: RowReaderOptions,
-  sampleSize: number,
   turn: () => Promise<void>,
 ): Promise<FirstPass> {
   const reader = createRowReader(settings);
   const sample: ReadRow[] = [];
   let hasPairs = false;
   await readRows(storage, settings.name, reader, async (rows) => {
-    sample.push(...rows.slice(0, sampleSize - sample.length));
+    sample.push(...rows.slice(0, SAMPLE_ROWS - sample.length));
     hasPairs ||= rows.some(({ textPair }) => textPair !== null);
     await turn();
   });

@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import Papa from "papaparse";
 import { beforeAll, describe, expect, test } from "vitest";
+import { GLUE_TASKS } from "../../src/io/glue-tasks.ts";
 import { espalier, type Ran, temporaryDirectory, writeModel, writeTask } from "./fixtures.ts";
 
 const root = temporaryDirectory();
@@ -80,9 +81,11 @@ async function result(model: string, data: string, ...more: string[]): Promise<R
   return JSON.parse(out);
 }
 
+let count = 0;
+
 /** The labels or values that `predict` gives. */
 async function predicted(model: string, data: string): Promise<readonly unknown[]> {
-  const out = path(`${model}-${data}.jsonl`);
+  const out = path(`predicted-${count++}.jsonl`);
   expect((await espalier(["predict", path(model), "--data", path(data), "--out", out])).code).toBe(
     0,
   );
@@ -202,6 +205,59 @@ describe("espalier evaluate", () => {
     expect(file.metrics).toEqual(directory.metrics);
   });
 
+  test("evaluates both files of MNLI, and finds labels by name if their order differs", async () => {
+    const names = ["contradiction", "neutral", "entailment"];
+    const ofModel = names.map((name, i) => [i, name.toUpperCase()] as const);
+    await writeModel(path("nli"), { id2label: Object.fromEntries(ofModel) });
+    mkdirSync(path("MNLI"));
+    const header = GLUE_TASKS.mnli.evaluationColumns ?? [];
+    const line = (i: number): string =>
+      header
+        .map((column) => {
+          if (column === "sentence1") return TEXTS[i];
+          return column === "gold_label" ? names[i % 3] : "a";
+        })
+        .join("\t");
+    const lines = (from: number, to: number) => TEXTS.slice(from, to).map((_, i) => line(from + i));
+    const write = (name: string, rows: readonly string[]) =>
+      writeFileSync(path("MNLI", name), `${[header.join("\t"), ...rows].join("\n")}\n`);
+    write("dev_matched.tsv", lines(0, 20));
+    write("dev_mismatched.tsv", lines(20, 60));
+    const { code, out, err } = await evaluate("nli", "MNLI", "--task", "mnli", "--json");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    const { further, ...matched } = JSON.parse(out);
+    expect(matched).toMatchObject({ data: path("MNLI", "dev_matched.tsv"), rows: 20 });
+    expect(further).toMatchObject([{ data: path("MNLI", "dev_mismatched.tsv"), rows: 40 }]);
+    const rows = TEXTS.slice(0, 20).map((sentence1, i) => {
+      return JSON.stringify({ sentence1, sentence2: "a", label: names[i % 3]?.toUpperCase() });
+    });
+    writeFileSync(path("nli.jsonl"), rows.join("\n"));
+    expect((await result("nli", "nli.jsonl")).confusion).toEqual(matched.confusion);
+    const text = await evaluate("nli", "MNLI", "--task", "mnli", "--min", "accuracy=1");
+    expect(text.code).toBe(1);
+    expect(text.out).toContain(`${path("MNLI", "dev_mismatched.tsv")}\n\nmetric`);
+    expect(text.err).toMatch(/dev_matched\.tsv: accuracy: expected at least 1, got 0\.\d{4}\n/);
+  });
+
+  test("reads the columns of the model's training file by default", async () => {
+    const id2label = Object.fromEntries(NAMES.map((name, i) => [i, name]));
+    const stored = { text_column: "body", text_pair_column: null, label_column: "kind" };
+    await writeModel(path("stored"), { id2label, espalier_rows: stored });
+    const rows = TEXTS.map((body, i) => ({ id: i, kind: LABELS[i], body }));
+    writeFileSync(path("stored.csv"), Papa.unparse(rows));
+    const { metrics } = await result("single", "single.jsonl");
+    expect((await result("stored", "stored.csv")).metrics).toEqual(metrics);
+    expect(await predicted("stored", "stored.csv")).toEqual(
+      await predicted("single", "single.jsonl"),
+    );
+    const other = await evaluate("stored", "single.csv.gz");
+    expect(other.err).toMatch(
+      /:1, column "kind": expected a column kind, got text, label; --label-column names another/,
+    );
+    const given = ["--text-column", "text", "--label-column", "label"];
+    expect((await result("stored", "single.csv.gz", ...given)).metrics).toEqual(metrics);
+  });
+
   test("passes over rows with unknown labels if asked to", async () => {
     writeFileSync(
       path("unknown.jsonl"),
@@ -306,7 +362,7 @@ describe("wrong input is refused before work", () => {
       "single",
       "task",
       ["--task", "mrpc"],
-      /^--task: expected single_label_classification with 2 labels, got single_label_classification with 3 in MODEL\n$/,
+      /^--task: expected a task for MODEL, whose problem type is single_label_classification with labels green,tall, old,bare, got mrpc\n$/,
     ],
     [
       "binary",

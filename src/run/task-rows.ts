@@ -1,0 +1,85 @@
+/** Reads the rows of GLUE tasks on which a model is evaluated. */
+import { pipe } from "fp-ts/function";
+import { chain, type Either, eachOf, map, type Problem, refuse } from "../core/either.ts";
+import { type Example, type GlueTask, parseGlueTsv } from "../io/glue.ts";
+import { GLUE_TASKS, type GlueFormat } from "../io/glue-tasks.ts";
+import { createProblemLog } from "../io/rows/problems.ts";
+import { decodeUtf8 } from "../io/text.ts";
+import type { EvaluationRows } from "./evaluation-rows.ts";
+import type { OutputMeaning } from "./prediction.ts";
+import { SAMPLE_ROWS } from "./row-passes.ts";
+import { joinPath, type RunStorage, readNamedFile } from "./storage.ts";
+
+/**
+ * Reads the evaluation files of a GLUE task, or one file in its form.
+ *
+ * @param label the option that names `path` in problems
+ */
+export async function readTaskRows(
+  storage: RunStorage,
+  task: GlueTask,
+  label: string,
+  path: string,
+  meaning: OutputMeaning,
+): Promise<Either<readonly Problem[], readonly EvaluationRows[]>> {
+  const { names, evaluations, hasHeader }: GlueFormat = GLUE_TASKS[task];
+  const ids = idsOf(names, meaning);
+  if (ids === undefined) {
+    const expected = `a task for MODEL, whose problem type is ${meaning.problemType} with labels ${meaning.names.join()}`;
+    return refuse("`task`", expected, task);
+  }
+  const isDirectory = (await storage.kind(path)) === "directory";
+  const files = isDirectory ? evaluations.map((name) => joinPath(path, `${name}.tsv`)) : [path];
+  const sets: Either<readonly Problem[], EvaluationRows>[] = [];
+  for (const file of files)
+    sets.push(
+      pipe(
+        await readNamedFile(storage, label, file),
+        chain((bytes) => decodeUtf8(file, bytes)),
+        chain((text) => parseGlueTsv(task, file, text)),
+        map((examples) => taskRows(file, examples, hasHeader ? 2 : 1, ids)),
+      ),
+    );
+  return eachOf(sets, (set) => set);
+}
+
+/**
+ * Returns the model's id for each label of a task, or `values` for regression. Labels with the task's names in another
+ * order are found by name; other names are in the order of the task. Undefined if the model is for other labels.
+ */
+function idsOf(
+  names: readonly string[] | null,
+  meaning: OutputMeaning,
+): readonly number[] | "values" | undefined {
+  const { problemType, names: own } = meaning;
+  if (names === null)
+    return problemType === "regression" && own.length === 1 ? "values" : undefined;
+  if (problemType !== "single_label_classification" || own.length !== names.length)
+    return undefined;
+  const lower = own.map((name) => name.toLowerCase());
+  const ids = names.map((name) => lower.indexOf(name));
+  return ids.includes(-1) ? [...names.keys()] : ids;
+}
+
+function taskRows(
+  path: string,
+  examples: readonly Example[],
+  firstLine: number,
+  ids: readonly number[] | "values",
+): EvaluationRows {
+  const rows = examples.map(({ text, textPair = null }, i) => {
+    return { text, textPair, line: firstLine + i };
+  });
+  return {
+    path,
+    count: rows.length,
+    labels:
+      ids === "values"
+        ? Float64Array.from(examples, ({ label }) => label)
+        : Int32Array.from(examples, ({ label }) => ids[label] as number),
+    pieces: (onRows) => onRows(rows),
+    sample: rows.slice(0, SAMPLE_ROWS),
+    hasPairs: rows.some(({ textPair }) => textPair !== null),
+    skipped: createProblemLog(),
+  };
+}
