@@ -37,6 +37,7 @@ const OPTIONS = {
     "training rows: CSV, TSV, JSON or JSON Lines; with --task, in the form of its train.tsv",
   ),
   validationFile: textOption("FILE", "validation rows in the same form"),
+  testFile: textOption("FILE", "rows with labels, on which the final models are evaluated"),
   validationSplit: numberOption(
     { least: 0, below: 1 },
     "share of the training rows that are drawn if there is no --validation-file (default 0.1)",

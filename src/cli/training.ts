@@ -3,10 +3,12 @@
  */
 
 import { availableParallelism } from "node:os";
+import type { PhaseResult } from "../experiment/events.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
 import { fineTuneToDirectory } from "../node/fine-tune.ts";
 import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
+import { evaluationsOf } from "../run/evaluation-tables.ts";
 import type { FineTuned, FineTuneRunOptions } from "../run/fine-tune.ts";
 import type { MetricsLine } from "../run/metrics.ts";
 import type { ExitCode } from "./command.ts";
@@ -30,6 +32,17 @@ export const TRAINING_OPTIONS: {
   verbose: flagOption("say how kernels and threads were chosen"),
 };
 
+/** The metrics in a line that only some tasks have. */
+const FURTHER_METRICS = [
+  ["macro F1", "macro_f1"],
+  ["micro F1", "micro_f1"],
+  ["Matthews", "matthews"],
+  ["Pearson", "pearson"],
+  ["Spearman", "spearman"],
+  ["MSE", "mean_squared_error"],
+] as const;
+
+/** Formats the line of an epoch with all metrics that it has. */
 function epochText(line: MetricsLine, epochs: number): string {
   const figure = (name: string, value: number | null): string =>
     value === null ? "" : `  ${name} ${value.toFixed(4)}`;
@@ -39,6 +52,7 @@ function epochText(line: MetricsLine, epochs: number): string {
     figure("loss", line.training_loss),
     figure("accuracy", line.accuracy),
     figure("F1", line.f1),
+    ...FURTHER_METRICS.map(([text, key]) => figure(text, line[key] ?? null)),
     figure("sparsity", line.sparsity_pruned_layers),
   ].join("");
 }
@@ -48,6 +62,15 @@ function snakeCased(record: object): object {
   return Object.fromEntries(
     Object.entries(record).map(([key, value]) => [kebabCase(key).replaceAll("-", "_"), value]),
   );
+}
+
+/** Returns an event for each evaluation of a final model. */
+function finalEvents(result: PhaseResult): readonly object[] {
+  const { seed, phase, recipe, pattern } = result;
+  return evaluationsOf(result).map(([rows, evaluation]) => ({
+    ...{ event: "evaluation", seed, phase, recipe, pattern, rows },
+    ...snakeCased(evaluation),
+  }));
 }
 
 /** Formats the results as JSON lines. */
@@ -60,7 +83,11 @@ function jsonLines({ report, reportPath, outcome }: FineTuned): readonly string[
     diverged: outcome.diverged,
     report: reportPath,
   };
-  const events = [...results.map((row) => ({ event: "result", ...snakeCased(row) })), end];
+  const finals = outcome.seeds.flatMap(({ phases }) =>
+    phases.flatMap(({ result }) => (result === null ? [] : finalEvents(result))),
+  );
+  const rowEvents = results.map((row) => ({ event: "result", ...snakeCased(row) }));
+  const events = [...(report.evaluations === undefined ? [] : finals), ...rowEvents, end];
   return events.map((event) => JSON.stringify(event));
 }
 
@@ -74,6 +101,7 @@ function textLines({ report, reportPath, outcome }: FineTuned): readonly string[
   });
   return [
     ...(rows.length > 0 ? ["", formatTable(resultsTable(report.table))] : dense),
+    ...(report.evaluations === undefined ? [] : ["", formatTable(report.evaluations)]),
     ...(outcome.completed || outcome.diverged.length > 0
       ? []
       : ["", "Interrupted; --resume continues from here."]),

@@ -41,6 +41,8 @@ export interface PhaseResult extends PhaseId {
    * without fine-tuning. Null for the dense phase, or if the dense model cannot be pruned in one step.
    */
   readonly oneShot: MeasuredModel | null;
+  /** The evaluations of the last model on the plan's `finalRows`, by name. */
+  readonly final?: Readonly<Record<string, Evaluation>>;
 }
 
 /** Any event of an experiment. */

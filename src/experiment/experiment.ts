@@ -40,6 +40,7 @@ import {
   type ExperimentPhase,
   type ExperimentTerms,
   experimentTerms,
+  mapRows,
   planPhases,
   resolveExperiment,
 } from "./plan.ts";
@@ -172,7 +173,7 @@ function checkExperiment(options: ExperimentOptions): void {
   if (hiddenSize !== config.hiddenSize)
     throw new RangeError(`teacher: expected ${expected}, got ${hiddenSize}`);
   const problemType = problemTypeOf(config, trainingRows);
-  for (const [name, rows] of Object.entries({ trainingRows, evaluationRows }))
+  for (const [name, rows] of Object.entries({ trainingRows, evaluationRows, ...options.finalRows }))
     rows.forEach((row, index) => {
       const path = `${name}[${index}]`;
       checkLabelOf(`${path}.label`, index, row.label, config.labels, problemType);
@@ -302,9 +303,13 @@ async function* experimentEvents(run: Run): AsyncGenerator<ExperimentEvent, void
 }
 
 function phaseResult(run: Run, phase: ExperimentPhase): PhaseResult {
-  const { backend } = run.options;
+  const { backend, finalRows } = run.options;
+  const final = mapRows(finalRows, (rows) =>
+    evaluate(backend, run.student, { ...evaluationSource(run, phase), rows }),
+  );
   return {
     ...phase.id,
+    ...(final === undefined ? {} : { final }),
     profile: phase.settings.profile,
     variant: backend.kernels.variant,
     metric: phase.metric,

@@ -19,6 +19,8 @@ export interface FinetuningRequest
   /** The paths of training and evaluation rows: row files, or instead of the task's files. */
   readonly trainFile?: string | undefined;
   readonly validationFile?: string | undefined;
+  /** The path of further rows with labels, on which the final models are evaluated. */
+  readonly testFile?: string | undefined;
   /** The share of training rows that are drawn for evaluation if there is no `validationFile`. */
   readonly validationSplit?: number | undefined;
   /** The seed of that draw. Default 42. */

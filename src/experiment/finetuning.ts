@@ -38,8 +38,10 @@ import {
 } from "./starting-model.ts";
 import type { TaskLabels } from "./task-labels.ts";
 
+type RowSets = "trainingRows" | "evaluationRows" | "finalRows";
+
 /** The rows that a request names, and what their labels mean. */
-export interface TaskRows extends Pick<RunDescription, "trainingRows" | "evaluationRows"> {
+export interface TaskRows extends Pick<RunDescription, RowSets> {
   readonly labels: TaskLabels;
   /** The metrics of the task. The first one is the metric by which models are compared. */
   readonly metrics: readonly [MetricName, ...MetricName[]];
@@ -73,7 +75,7 @@ export function planFinetuning(
   const start = startingModel(chosen, request, inputs, rows.labels);
   if (start === undefined) return left(missingSources(request));
   const { config, tensors: initialTensors, tokenizer } = start.value;
-  const { trainingRows, evaluationRows, metrics } = rows;
+  const { trainingRows, evaluationRows, finalRows, metrics } = rows;
   const facts = factsOf(config, trainingRows.length);
   const recipes = chosen.map((each) => ({ ...recipeFor(each, facts), metric: metrics[0] }));
   const [recipe] = recipes;
@@ -114,6 +116,7 @@ export function planFinetuning(
     teacherBudget: budget && budget * 2 ** 20,
     trainingRows,
     evaluationRows,
+    finalRows,
     metrics,
   };
   const isUntrained = profile === "inc" && defaultProfile(chosen) !== "inc";

@@ -30,6 +30,8 @@ interface ExperimentOf<Rows> {
   readonly recipes: readonly Recipe[];
   readonly trainingRows: Rows;
   readonly evaluationRows: Rows;
+  /** Further rows by name, on which the model at the end of each phase is evaluated. */
+  readonly finalRows?: Readonly<Record<string, Rows>> | undefined;
   /** The profile of pruning. Default `inc`. */
   readonly profile?: Profile | undefined;
   /** Whether products with pruned weights are sparse. Default `auto`. */
@@ -69,6 +71,7 @@ export const EXPERIMENT_OPTIONS: readonly string[] = [
   "recipes",
   "trainingRows",
   "evaluationRows",
+  "finalRows",
   "profile",
   "sparseProducts",
   "initialTensors",
@@ -230,21 +233,33 @@ export interface ExperimentTerms {
   readonly phases: readonly ExperimentPhase[];
   readonly trainingRows: string;
   readonly evaluationRows: string;
+  readonly finalRows?: Readonly<Record<string, string>>;
   /** The digest of the teacher's weights; null if the dense model is the teacher. */
   readonly teacher: string | null;
 }
 
 export function experimentTerms(
-  { config, trainingRows, evaluationRows, teacher }: ExperimentPlan,
+  { config, trainingRows, evaluationRows, finalRows, teacher }: ExperimentPlan,
   phases: readonly ExperimentPhase[],
 ): ExperimentTerms {
+  const digests = mapRows(finalRows, rowsDigest);
   return {
     model: config,
     phases,
     trainingRows: rowsDigest(trainingRows),
     evaluationRows: rowsDigest(evaluationRows),
+    ...(digests === undefined ? {} : { finalRows: digests }),
     teacher: teacher === undefined ? null : tensorsDigest(teacher.tensors),
   };
+}
+
+/** Applies a function to each of the sets of rows. */
+export function mapRows<Rows, Result>(
+  sets: Readonly<Record<string, Rows>> | undefined,
+  map: (rows: Rows) => Result,
+): Readonly<Record<string, Result>> | undefined {
+  if (sets === undefined) return undefined;
+  return Object.fromEntries(Object.entries(sets).map(([name, rows]) => [name, map(rows)]));
 }
 
 function rowsDigest(rows: readonly TokenisedExample[]): string {

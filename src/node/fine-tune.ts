@@ -56,6 +56,7 @@ const PLAN: readonly string[] = Object.keys({
   recipes: true,
   trainingRows: true,
   evaluationRows: true,
+  finalRows: true,
   profile: true,
   sparseProducts: true,
   initialTensors: true,
@@ -75,6 +76,8 @@ function checkPlan(plan: RunDescription): void {
   checkRecords("plan.recipes", plan.recipes, "name", "dense", "metric", "maxLength");
   checkRows("plan.trainingRows", plan.trainingRows);
   checkRows("plan.evaluationRows", plan.evaluationRows);
+  for (const [name, rows] of Object.entries(plan.finalRows ?? {}))
+    checkRows(`plan.finalRows.${name}`, rows);
   checkObject("plan.tokenizer", plan.tokenizer, "vocabulary", "kind");
   if (plan.recipes.length === 0)
     throw new RangeError(mismatch("plan.recipes", "at least one", "none"));

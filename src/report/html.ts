@@ -8,6 +8,7 @@ import type { PatternRun, RunReport, SeedCurve } from "./run-report.ts";
 import { mean, resultsTable } from "./table.ts";
 
 const RATIOS: Range = { low: 0, high: 1 };
+const CORRELATIONS: Range = { low: -1, high: 1 };
 
 function curvesOf(
   curves: readonly SeedCurve[],
@@ -31,6 +32,12 @@ function denseReference(dense: readonly SeedCurve[], curves: readonly SeedCurve[
   return [{ name: "dense, mean at its end", color: 4, dashed: true, points }];
 }
 
+/** Returns the range of a metric: that of correlations if a value is negative. */
+function limitsOf(series: readonly Series[]): Range {
+  const isNegative = series.some(({ points }) => points.some(([, y]) => y < 0));
+  return isNegative ? CORRELATIONS : RATIOS;
+}
+
 function trainingPlots(report: RunReport, curves: readonly SeedCurve[], name: string): string[] {
   const reference = name === "dense" ? [] : denseReference(report.dense, curves);
   const losses = curvesOf(curves, "loss", name);
@@ -38,7 +45,7 @@ function trainingPlots(report: RunReport, curves: readonly SeedCurve[], name: st
   const title = `Evaluation ${report.table.metric} after each epoch`;
   return [
     linePlot({ title: "Training loss, mean of each epoch", xLabel: "epoch", series: losses }),
-    linePlot({ title, yLimits: RATIOS, xLabel: "epoch", series: metrics }),
+    linePlot({ title, yLimits: limitsOf(metrics), xLabel: "epoch", series: metrics }),
   ].map(card);
 }
 
@@ -83,6 +90,10 @@ export function htmlReport(report: RunReport): string {
           element("p", { class: "note" }, escapeMarkup(RESULTS_NOTE)),
         ]
       : []),
+    ...(report.evaluations === undefined
+      ? []
+      : [heading("Final models"), htmlTable(report.evaluations)]),
+    ...(report.classes ?? []).flatMap(({ title, table }) => [heading(title), htmlTable(table)]),
     heading("Dense"),
     element("div", { class: "grid-2" }, trainingPlots(report, report.dense, "dense").join("")),
     ...report.patterns.map((run) => patternSection(report, run)),

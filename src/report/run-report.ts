@@ -71,6 +71,17 @@ export interface PatternRun {
   readonly mask?: MaskMatrix;
 }
 
+/** A table of text. Every row has as many cells as the header. */
+export interface ReportTable {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export interface TitledTable {
+  readonly title: string;
+  readonly table: ReportTable;
+}
+
 export interface RunReport {
   readonly title: string;
   /** One or two sentences that describe the run. */
@@ -79,6 +90,10 @@ export interface RunReport {
   /** The training curves of the dense phase, one for each seed. */
   readonly dense: readonly SeedCurve[];
   readonly patterns: readonly PatternRun[];
+  /** The metrics of the final models; absent if `table` shows all. */
+  readonly evaluations?: ReportTable;
+  /** Metrics and confusions of the final models by class. */
+  readonly classes?: readonly TitledTable[];
   /** All settings of the run as names and values, in the order in which the report shows them. */
   readonly settings: readonly (readonly [name: string, value: string])[];
 }

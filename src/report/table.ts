@@ -31,8 +31,12 @@ export function formatSignedPercent(ratio: number): string {
   return `${ratio > 0 && !text.startsWith("-") ? "+" : ""}${text}%`;
 }
 
-/** Formats the mean and the maximum of a metric over seeds, in percent, such as `85.32/86.04`. */
+/**
+ * Formats the mean and the maximum of a metric over seeds, in percent, such as `85.32/86.04`; `-` if a seed does not have
+ * the metric.
+ */
 export function formatMeanMax(values: readonly number[]): string {
+  if (!values.every(Number.isFinite)) return "-";
   return `${(100 * mean(values)).toFixed(2)}/${(100 * maximum(values)).toFixed(2)}`;
 }
 

@@ -4,6 +4,7 @@ import type { StopSignal } from "../core/abort.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import { planPhases, type RunDescription } from "../experiment/plan.ts";
+import { labelNames } from "../experiment/task-labels.ts";
 import { MOST_THREADS } from "../kernels/backend.ts";
 import { htmlReport } from "../report/html.ts";
 import type { RunReport } from "../report/run-report.ts";
@@ -15,6 +16,7 @@ import {
   TIMINGS_FILE,
 } from "./board.ts";
 import { newSeeds, type RunSeeds, resumedSeeds } from "./earlier-seeds.ts";
+import type { EvaluatedTask } from "./evaluation-tables.ts";
 import { phaseDirectory, type RunPlan, resolveRun } from "./plan.ts";
 import { planSettings } from "./plan-settings.ts";
 import { type RunOutcome, reportOf } from "./report.ts";
@@ -86,7 +88,8 @@ export async function fineTuneRun(
     const [epoch] = outcome.seeds.flatMap(({ phases }) => phases.flatMap(({ epochs }) => epochs));
     const settings = planSettings(plan, order, epoch?.variant ?? plan.variant);
     const metric = plan.recipes[0]?.metric ?? "accuracy";
-    const report = await reportOf(storage, outcome, metric, { title, summary, settings });
+    const shown = { metric, task: evaluatedTask(plan) };
+    const report = await reportOf(storage, outcome, shown, { title, summary, settings });
     if (outcome.seeds.length === 0) return { outcome, report, reportPath: null };
     const reportPath = joinPath(directory, REPORT_FILE);
     await storage.write(reportPath, htmlReport(report));
@@ -97,6 +100,13 @@ export async function fineTuneRun(
 }
 
 const REPORT_FILE = "report.html";
+
+/** Returns the metrics and label names of a plan that states metrics. */
+function evaluatedTask({ metrics, config }: RunPlan): EvaluatedTask | undefined {
+  if (metrics.length === 0) return undefined;
+  const names = labelNames(config);
+  return { metrics, nameOf: (id) => names?.[id] ?? `LABEL_${id}` };
+}
 
 /** Checks that the run will be able to write all of its files and directories. @throws InputError if not */
 async function checkOutputPaths(

@@ -106,7 +106,7 @@ interface RequestedRows {
 async function readTaskRows(
   storage: RunStorage,
   task: GlueTask,
-  { data, trainFile, validationFile }: FinetuningRequest,
+  { data, trainFile, validationFile, testFile }: FinetuningRequest,
 ): Promise<Either<readonly Problem[], RequestedRows>> {
   const missing = data && (await kindProblem(storage, "directory", "`data`", data));
   if (missing) return left([missing]);
@@ -119,14 +119,26 @@ async function readTaskRows(
       (path, text) => parseGlueTsv(task, path, text),
     );
   const problemType = names === null ? "regression" : "single_label_classification";
+  // A file that stands for the first evaluation file has no counterpart of the others.
+  const others = validationFile === undefined ? evaluations.slice(1) : [];
+  const finals = {
+    ...Object.fromEntries(
+      await Promise.all(
+        others.map(async (name) => [name, await read("", undefined, name)] as const),
+      ),
+    ),
+    ...(testFile === undefined ? {} : { test: await read("`testFile`", testFile, "test") }),
+  };
   return pipe(
     allOf({
       trainingRows: await read("`trainFile`", trainFile, "train"),
       evaluationRows: await read("`validationFile`", validationFile, evaluations[0]),
+      finalRows: allOf(finals),
     }),
     map((rows) => ({
       rows: {
         ...rows,
+        finalRows: Object.keys(finals).length === 0 ? undefined : rows.finalRows,
         labels: { problemType, names, yieldsToModel: true, rows: null },
         metrics,
         hasPairs: textPair !== undefined,
@@ -145,12 +157,13 @@ async function readOwnRows(
   return pipe(
     await readTrainingRows(storage, request, tokenizer),
     map((read) => {
-      const { meaning, columns, training, validation } = read;
+      const { meaning, columns, training, validation, test } = read;
       const labelSeparator = request.labelSeparator ?? null;
       return {
         rows: {
           trainingRows: training.rows,
           evaluationRows: validation.rows,
+          finalRows: test && { test: test.rows },
           labels: { ...meaning, yieldsToModel: false, rows: { ...columns, labelSeparator } },
           metrics: METRICS_OF[meaning.problemType],
           hasPairs: columns.textPair !== null,

@@ -6,6 +6,7 @@ import type { PhaseId } from "../experiment/events.ts";
 import {
   type ExperimentPlan,
   type ExperimentPlanOf,
+  mapRows,
   patternOf,
   phaseSteps,
   type RunDescription,
@@ -51,17 +52,19 @@ export function resolveRun(description: RunDescription): RunPlan {
     ...description,
     trainingRows: packed(description.trainingRows),
     evaluationRows: packed(description.evaluationRows),
+    finalRows: mapRows(description.finalRows, packed),
   });
   return { ...experiment, tokenizer, variant, teacherBudget, metrics };
 }
 
 /** Returns the experiment of a plan, with its rows as lists. */
 export function experimentOf(plan: RunPlan): ExperimentPlan {
-  const { trainingRows, evaluationRows } = plan;
+  const { trainingRows, evaluationRows, finalRows } = plan;
   return {
     ...plan,
     trainingRows: unpackRows(trainingRows),
     evaluationRows: unpackRows(evaluationRows),
+    finalRows: mapRows(finalRows, unpackRows),
   };
 }
 

@@ -14,6 +14,7 @@ import type {
 import { mean } from "../report/table.ts";
 import type { Evaluation } from "../train/events.ts";
 import { type Timings, timingKey } from "./board.ts";
+import { classTables, type EvaluatedTask, evaluationTable } from "./evaluation-tables.ts";
 import { lineMetric, ratioOf } from "./metrics.ts";
 import type { SeedResult } from "./seed.ts";
 import type { PhaseHistory } from "./seed-history.ts";
@@ -117,11 +118,28 @@ async function maskOf(
   return { layer, rows, columns, mask };
 }
 
-/** Builds the report of a complete or interrupted run. Its table shows `metric`; masks are read from saved models. */
+/** Returns the tables of final models, if the task has further metrics or rows. By class only for the first seed. */
+function finalTables(
+  results: readonly PhaseResult[],
+  task: EvaluatedTask | undefined,
+): Pick<RunReport, "evaluations" | "classes"> {
+  const [first] = results;
+  if (first === undefined || task === undefined) return {};
+  const ofFirst = results.filter(({ seed }) => seed === first.seed);
+  return {
+    evaluations: evaluationTable(results, task),
+    classes: ofFirst.flatMap((result) => classTables(result, task)),
+  };
+}
+
+/**
+ * Builds the report of a complete or interrupted run. Its table shows `metric`; masks are read from saved models. With
+ * a `task`, final models are shown by all metrics and by class.
+ */
 export async function reportOf(
   storage: RunStorage,
   outcome: RunOutcome,
-  metric: MetricName,
+  { metric, task }: { readonly metric: MetricName; readonly task?: EvaluatedTask | undefined },
   texts: Pick<RunReport, "title" | "summary" | "settings">,
 ): Promise<RunReport> {
   const phases = outcome.seeds.flatMap((seed) => seed.phases);
@@ -137,6 +155,7 @@ export async function reportOf(
       metric: METRIC_NAMES[metric].text,
       rows: sparse.flatMap((phases) => resultRow(outcome, dense, phases, metric) ?? []),
     },
+    ...finalTables(resultsOf(phases), task),
     dense: densePhases.map((phase) => curveOf(phase, metric)),
     patterns: sparse.map((phases, index) => patternRun(phases, metric, masks[index])),
   };

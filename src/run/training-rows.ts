@@ -1,5 +1,5 @@
 /** Reads the training and validation rows of a run from row files, and decides what their labels mean. */
-import { type Either, isLeft, left, type Problem, right } from "../core/either.ts";
+import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
 import { labelColumns, type RowColumns } from "../io/rows/columns.ts";
 import type { LabelMeaning, RowLabels } from "../io/rows/labels.ts";
 import { optionProblems, type RowOptions } from "../io/rows/options.ts";
@@ -21,6 +21,7 @@ import { kindProblem, type RunStorage } from "./storage.ts";
 export interface RowFilesRequest extends RowOptions {
   readonly trainFile: string;
   readonly validationFile?: string | undefined;
+  readonly testFile?: string | undefined;
   /** The share of training rows that are drawn for validation if there is no validation file. Default 0.1. */
   readonly validationSplit?: number | undefined;
   /** The seed of that draw. */
@@ -39,6 +40,7 @@ export interface TrainingRows {
   readonly meaning: LabelMeaning;
   readonly training: ReadRows;
   readonly validation: ReadRows;
+  readonly test: ReadRows | undefined;
   /** The share of rows that were drawn for validation; null with a validation file. */
   readonly split: number | null;
 }
@@ -50,10 +52,11 @@ export async function rowFileProblems(
   storage: RunStorage,
   request: RowFilesRequest,
 ): Promise<readonly Problem[]> {
-  const { trainFile, validationFile, validationSplit } = request;
+  const { trainFile, validationFile, validationSplit, testFile } = request;
   const missing = [
     await kindProblem(storage, "file", "`trainFile`", trainFile),
     validationFile && (await kindProblem(storage, "file", "`validationFile`", validationFile)),
+    testFile && (await kindProblem(storage, "file", "`testFile`", testFile)),
   ];
   const both = validationFile !== undefined && validationSplit !== undefined;
   const expected = "no `validationFile` beside it";
@@ -70,32 +73,39 @@ export async function readTrainingRows(
   request: RowFilesRequest,
   tokenizer: RowTokenizer,
 ): Promise<Either<readonly Problem[], TrainingRows>> {
-  const { trainFile, validationFile, validationSplit: share = DEFAULT_SPLIT } = request;
+  const { trainFile, validationFile, testFile, validationSplit: share = DEFAULT_SPLIT } = request;
   const options = { options: request, needsLabels: true };
   const read = await readTokenFile(storage, trainFile, options, tokenizer);
   const training = endTraining(read.file, request);
   if (isLeft(training)) return left(rowProblems(training.left));
   const { columns, meaning } = training.right;
-  const found = { columns, meaning };
-  if (validationFile === undefined) return drawn(found, read, training.right, share, request);
-  const other = await readTokenFile(storage, validationFile, { ...options, columns }, tokenizer);
-  const validation = endValidation(other.file, meaning, request);
-  if (isLeft(validation)) return left(rowProblems(validation.left));
-  const rowsOf = ({ tokens }: TokenFile, set: LabelledRowSet): ReadRows => ({
-    rows: labelledRows(tokens, set.kept, set.labels, meaning.names),
-    skipped: set.skipped,
-  });
+  /** Reads further rows with the columns and labels of the training file. */
+  const readOther = async (path: string): Promise<Either<readonly Problem[], ReadRows>> => {
+    const { file, tokens } = await readTokenFile(storage, path, { ...options, columns }, tokenizer);
+    const set = endValidation(file, meaning, request);
+    if (isLeft(set)) return left(rowProblems(set.left));
+    const { kept, labels, skipped } = set.right;
+    return right({ rows: labelledRows(tokens, kept, labels, meaning.names), skipped });
+  };
+  const validation = validationFile === undefined ? undefined : await readOther(validationFile);
+  const test = testFile === undefined ? undefined : await readOther(testFile);
+  const problems = [validation, test].flatMap((set) => (set && isLeft(set) ? set.left : []));
+  if (problems.length > 0) return left(problems);
+  const found = { columns, meaning, test: test && getOrThrow(test) };
+  if (validation === undefined) return drawn(found, read, training.right, share, request);
+  const { kept, labels, skipped } = training.right;
+  const rows = labelledRows(read.tokens, kept, labels, meaning.names);
   return right({
     ...found,
-    training: rowsOf(read, training.right),
-    validation: rowsOf(other, validation.right),
+    training: { rows, skipped },
+    validation: getOrThrow(validation),
     split: null,
   });
 }
 
 /** Divides the rows of the training file into training and validation rows. */
 function drawn(
-  found: Pick<TrainingRows, "columns" | "meaning">,
+  found: Pick<TrainingRows, "columns" | "meaning" | "test">,
   { tokens }: TokenFile,
   { kept, labels, skipped }: LabelledRowSet,
   share: number,
@@ -117,8 +127,8 @@ function drawn(
 
 /** Describes the rows in lines of text: columns, numbers of rows, skipped rows, problem type and labels. */
 export function describeRows(
-  { trainFile, validationFile, splitSeed }: RowFilesRequest,
-  { columns, meaning, training, validation, split }: TrainingRows,
+  { trainFile, validationFile, testFile, splitSeed }: RowFilesRequest,
+  { columns, meaning, training, validation, test, split }: TrainingRows,
 ): readonly string[] {
   const { text, textPair } = columns;
   const names = [text, ...(textPair === null ? [] : [textPair])].map(quotedName);
@@ -129,6 +139,7 @@ export function describeRows(
   const skipped = [
     ...skippedLines(trainFile, training),
     ...skippedLines(validationFile, validation),
+    ...(test === undefined ? [] : skippedLines(testFile, test)),
   ];
   return [
     `columns: text ${names.join(" and ")}, label ${labelColumns(columns).map(quotedName).join(", ")}`,

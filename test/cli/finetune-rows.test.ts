@@ -196,6 +196,35 @@ test.each(SEVERAL)(
   30_000,
 );
 
+test("final models are evaluated on a test file, by class and by confusion", async () => {
+  writeFileSync(path("test.csv"), csv(8));
+  const changes = { "test-file": path("test.csv"), "do-prune": "false", "num-train-epochs": "1" };
+  const { code, out, err } = await finetune("tested", changes);
+  expect({ code, err }).toMatchObject({ code: 0 });
+  expect(out).toMatch(/\n42 +dense +validation \(4\) +\d/);
+  expect(out).toMatch(/\n42 +dense +test \(8\) +\d/);
+  const report = readFileSync(path("tested", "report.html"), "utf8");
+  for (const part of [
+    "Final models",
+    "By label: dense, seed 42",
+    "Confusions: dense, seed 42",
+    "<td>brick</td>",
+  ])
+    expect(report).toContain(part);
+  const json = await finetune("json", changes, "--json");
+  const events = json.out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(events.filter(({ event }) => event === "evaluation").map(({ rows }) => rows)).toEqual([
+    "validation",
+    "test",
+  ]);
+  writeFileSync(path("test.csv"), "body,kind\na tree,stone\n");
+  const refused = await finetune("refused", changes);
+  expect(refused.err).toContain(`${path("test.csv")}:2, column "kind"`);
+}, 30_000);
+
 /** What a file has, and the problem that it must be refused with. */
 const REFUSED: readonly (readonly [name: string, text: string | Uint8Array, problem: string])[] = [
   [

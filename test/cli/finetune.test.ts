@@ -152,7 +152,12 @@ test("several seeds are the single runs, side by side", async () => {
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  expect(events.map(({ event }) => event)).toEqual([...Array(14).fill("epoch"), "result", "end"]);
+  expect(events.map(({ event }) => event)).toEqual([
+    ...Array(14).fill("epoch"),
+    ...Array(4).fill("evaluation"),
+    "result",
+    "end",
+  ]);
   expect(events.at(-2)).toMatchObject({ pattern: "4x1", metric: "F1", sparsity_over_pruned: 0.5 });
   expect(events.at(-2)?.sparse).toHaveLength(2);
 });
