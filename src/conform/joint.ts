@@ -12,7 +12,7 @@ import type { Parameters } from "../tensor/parameter.ts";
 import { parameterRules } from "../train/optimizer.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { createSession, releaseSession, type TrainingSession } from "../train/session.ts";
-import { lossPadding, type TrainingSettings } from "../train/settings.ts";
+import { lossPadding, type TrainingSettings, trainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { appliedMask } from "../train/sparsity.ts";
 import { trainStepInto } from "../train/step.ts";
@@ -65,7 +65,7 @@ function jointSettings(json: JsonObject, sparseProducts: SparseProductsSetting):
   const optimizer = at.object(json, "optimizer");
   const pruning = at.object(json, "pruning");
   const { configs: _, ...top } = pruning;
-  return {
+  return trainingSettings({
     seed: 0,
     batching: "shuffled",
     optimizer: adamWSettings(optimizer, "transformers.AdamW"),
@@ -83,7 +83,7 @@ function jointSettings(json: JsonObject, sparseProducts: SparseProductsSetting):
         ? { kind: "last-hidden-state", weight: at.number(json, "distill_loss_weight") }
         : null,
     sparseProducts,
-  };
+  });
 }
 
 function jointDifference(

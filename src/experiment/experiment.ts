@@ -6,16 +6,13 @@
 import type { StopSignal } from "../core/abort.ts";
 import { checkInteger, checkObject, checkOptions, checkRecords } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
-import type { ProblemType } from "../core/problem-type.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { checkBackend } from "../kernels/check.ts";
-import { checkTokenBatch, type TokenBatch } from "../model/batch.ts";
-import type { ModelConfig } from "../model/config.ts";
+import type { TokenBatch } from "../model/batch.ts";
 import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { evaluate } from "../train/evaluation.ts";
 import { padExamples, type TokenisedExample } from "../train/examples.ts";
-import { checkLabelOf, inferProblemType } from "../train/labels.ts";
 import { type FineTuning, fineTune } from "../train/loop.ts";
 import {
   type StoredParameters,
@@ -33,6 +30,7 @@ import {
 } from "../train/trainable-model.ts";
 import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./events.ts";
 import { checkGivenModels } from "./given-models.ts";
+import { checkGivenRows, checkLabelSettings, problemTypeOf } from "./given-rows.ts";
 import { checkOneShot, pruneAtOnceInto } from "./one-shot.ts";
 import {
   EXPERIMENT_OPTIONS,
@@ -130,7 +128,10 @@ export function runExperiment(options: ExperimentOptions): Experiment {
     state: "new",
   };
   try {
-    for (const phase of terms.phases) tryPhase(run, phase);
+    for (const phase of terms.phases) {
+      checkLabelSettings(phase, problemType, config.labels);
+      tryPhase(run, phase);
+    }
     startPhase(run, resumeFrom?.training);
   } catch (error) {
     releaseRun(run);
@@ -172,32 +173,7 @@ function checkExperiment(options: ExperimentOptions): void {
   const expected = `a model of hidden size ${config.hiddenSize}`;
   if (hiddenSize !== config.hiddenSize)
     throw new RangeError(`teacher: expected ${expected}, got ${hiddenSize}`);
-  const problemType = problemTypeOf(config, trainingRows);
-  for (const [name, rows] of Object.entries({ trainingRows, evaluationRows, ...options.finalRows }))
-    rows.forEach((row, index) => {
-      const path = `${name}[${index}]`;
-      checkLabelOf(`${path}.label`, index, row.label, config.labels, problemType);
-      for (const model of teacher === undefined ? [config] : [config, teacher.config])
-        checkRow(path, row, model);
-    });
-}
-
-/** Returns what the outputs of a model mean: what its configuration states, or otherwise what the labels are. */
-function problemTypeOf(
-  { labels, problemType }: ModelConfig,
-  [first]: readonly TokenisedExample[],
-): ProblemType {
-  return problemType ?? inferProblemType(labels, first?.label ?? 0);
-}
-
-/** Checks that a row is valid input for a model. @throws TypeError or RangeError that names the row */
-function checkRow(path: string, row: TokenisedExample, config: ModelConfig): void {
-  try {
-    checkTokenBatch(config, padExamples([row]));
-  } catch (error) {
-    if (error instanceof Error) error.message = `${path}.${error.message}`;
-    throw error;
-  }
+  checkGivenRows(options);
 }
 
 /** Sets up a phase and discards the result, so that errors in later phases are found before any training. */

@@ -1,6 +1,7 @@
 /** Describes an experiment, its phases, and its terms: the inputs that must match a snapshot's to continue from it. */
 import { checkInteger, checkObject } from "../core/checks.ts";
 import type { MetricName } from "../core/metric-names.ts";
+import { sumOf } from "../core/sum.ts";
 import type { Example } from "../io/glue.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -12,7 +13,9 @@ import { parameterRules } from "../train/optimizer.ts";
 import type { PackedRows } from "../train/packed-rows.ts";
 import { type TrainingSettings, trainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
+import { updatesByEpoch, updatesOfRun } from "../train/stepping.ts";
 import type { PhaseId } from "./events.ts";
+import { batchesOf, phaseEpochs, steppingOf } from "./phase-recipe.ts";
 import {
   type PhaseRecipe,
   type Recipe,
@@ -128,11 +131,14 @@ export function planPhases(
   });
   const phaseOf = (
     { name: recipe, evaluationBatchSize, metric }: Recipe,
-    { epochs, batchSize, evaluations = epochs }: PhaseRecipe,
+    phase: PhaseRecipe,
     kind: Pick<PhaseId, "phase" | "pattern">,
     settings: TrainingSettings,
   ): ExperimentPhase => {
     const id = { phase: kind.phase, recipe, pattern: kind.pattern, seed };
+    const { batchSize } = phase;
+    const epochs = phaseEpochs(phase, trainingRows.length);
+    const { evaluations = epochs } = phase;
     const every = Math.max(1, Math.ceil(epochs / Math.max(1, evaluations)));
     const evaluateEvery = every === 1 ? {} : { evaluateEvery: every };
     return { evaluationBatchSize, ...evaluateEvery, metric, id, epochs, batchSize, settings };
@@ -182,7 +188,9 @@ function checkPhase(phase: PhaseRecipe, context: PhaseContext): void {
 export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): TrainingSettings {
   checkPhase(phase, context);
   const { seed, profile, sparseProducts, exampleCount } = context;
+  const stepping = steppingOf(phase, profile);
   return {
+    ...stepping,
     seed,
     profile,
     batching: phase.batching,
@@ -197,12 +205,15 @@ export function densePhaseSettings(phase: PhaseRecipe, context: PhaseContext): T
     schedule: {
       name: phase.scheduleName,
       warmupSteps: phase.warmupSteps,
-      totalSteps: phaseSteps(phase, exampleCount),
+      totalSteps: updatesOfRun(batchesOf(phase, exampleCount), phase.epochs, stepping),
     },
     pruning: null,
     teacherCache: "off",
     distillation: null,
     sparseProducts,
+    maxGradNorm: phase.maxGradNorm ?? null,
+    labelSmoothing: phase.labelSmoothing ?? 0,
+    classWeights: phase.classWeights ?? null,
   };
 }
 
@@ -223,8 +234,14 @@ export function sparsePhaseSettings(
 }
 
 /** Returns the number of optimizer updates in a phase. */
-export function phaseSteps({ epochs, batchSize }: PhaseRecipe, exampleCount: number): number {
-  return epochs * Math.ceil(exampleCount / batchSize);
+export function phaseSteps(
+  phase: PhaseRecipe,
+  exampleCount: number,
+  profile: Profile = "inc",
+): number {
+  const batches = batchesOf(phase, exampleCount);
+  const updates = updatesByEpoch(batches, phase.epochs, steppingOf(phase, profile));
+  return sumOf(updates, (own) => own);
 }
 
 /** The inputs that must match a snapshot's to continue from it. Large inputs are stored as digests. */

@@ -7,31 +7,16 @@ import { checkInteger, checkObject, describe } from "../core/checks.ts";
 import type { MetricName } from "../core/metric-names.ts";
 import type { GlueTask } from "../io/glue.ts";
 import type { Padding } from "../model/token-rows.ts";
-import type { Batching } from "../train/batches.ts";
-import type { ScheduleName } from "../train/schedule.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
+import { type PhaseRecipe, phaseEpochs } from "./phase-recipe.ts";
+
+export type { PhaseRecipe };
 
 /** The task of a recipe: a task of GLUE, the task of the demo, or `any`. */
 type TaskName = GlueTask | "demo" | "any";
 
 /** The name of a recipe's model. {@link MODEL_CONFIGS} has the model's `config.json`. */
 export type ModelName = "bert-mini" | "distilbert" | "bert-demo";
-
-/** The hyperparameters of a training phase. */
-export interface PhaseRecipe {
-  readonly epochs: number;
-  /** The most evaluations; they are after every n-th epoch, and after the last. Default: after each epoch. */
-  readonly evaluations?: number;
-  readonly batchSize: number;
-  readonly batching: Batching;
-  readonly learningRate: number;
-  readonly scheduleName: ScheduleName;
-  readonly warmupSteps: number;
-  readonly weightDecay: number;
-  /** AdamW's beta1 and beta2. */
-  readonly betas: readonly [number, number];
-  readonly epsilon: number;
-}
 
 /** An entry of INC's `pruning_configs`: the settings of one pruner, with INC's keys. */
 export type LocalPruningConfig = Readonly<Record<string, unknown>>;
@@ -283,13 +268,15 @@ interface PruningSteps {
 /**
  * Computes the pruning steps for n training rows as in INC's example script: start_step is
  * int(warm-up epochs * n / batch size), and end_step is int(n / batch size * (epochs - cool-down epochs)). The quotient
- * n / batch size is not rounded.
+ * n / batch size is not rounded. A batch is all batches of one update.
  */
 export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): PruningSteps {
   checkInteger("exampleCount", exampleCount, 1);
-  const stepsPerEpoch = exampleCount / recipe.batchSize;
+  const { batchSize, gradientAccumulationSteps = 1 } = recipe;
+  const stepsPerEpoch = exampleCount / (batchSize * gradientAccumulationSteps);
+  const epochs = phaseEpochs(recipe, exampleCount);
   const startStep = Math.trunc(recipe.sparsityWarmEpochs * stepsPerEpoch);
-  const endStep = Math.trunc(stepsPerEpoch * (recipe.epochs - recipe.cooldownEpochs));
+  const endStep = Math.trunc(stepsPerEpoch * (epochs - recipe.cooldownEpochs));
   const pruningFrequency =
     recipe.pruningFrequency === "auto"
       ? Math.max(1, Math.trunc((endStep - startStep + 1) / 40))

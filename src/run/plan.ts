@@ -69,10 +69,10 @@ export function experimentOf(plan: RunPlan): ExperimentPlan {
 }
 
 /** Counts the optimizer updates of each phase: the dense phase, then the sparse phase of each recipe. */
-export function plannedSteps({ recipes, trainingRows }: RunPlan): readonly number[] {
+export function plannedSteps({ recipes, trainingRows, profile }: RunPlan): readonly number[] {
   const dense = recipes.slice(0, 1).map((recipe) => recipe.dense);
   const sparse = recipes.flatMap((recipe) => recipe.sparse ?? []);
-  return [...dense, ...sparse].map((phase) => phaseSteps(phase, trainingRows.length));
+  return [...dense, ...sparse].map((phase) => phaseSteps(phase, trainingRows.length, profile));
 }
 
 /**

@@ -59,6 +59,7 @@ export interface Evaluation extends Readonly<Record<MetricName, number | null>> 
 export interface StartEvent {
   readonly type: "start";
   readonly epochs: number;
+  /** The number of updates in a whole epoch. */
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
   readonly completedSteps: number;

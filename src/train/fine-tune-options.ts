@@ -34,6 +34,7 @@ export interface FineTuneOptions<Row, Batch extends LabelledBatch> {
   readonly collate: Collate<Row, Batch>;
   /** Returns the length of a row. Required for `bucketed` batches. */
   readonly rowLength?: (row: Row) => number;
+  /** The number of epochs, unless the settings have `maxTrainSteps`. */
   readonly epochs: number;
   readonly batchSize: number;
   /** Default: `batchSize`. */

@@ -1,5 +1,6 @@
 /** Fine-tunes a model. The run is an async iterator of events: epochs of steps, with an evaluation after each epoch. */
 
+import { sumOf } from "../core/sum.ts";
 import { bucketedBatches, shuffledBatches } from "./batches.ts";
 import {
   checkOutputs,
@@ -34,7 +35,8 @@ import {
   sparsityReport,
   targetSparsities,
 } from "./sparsity.ts";
-import { type StepResult, sparseProducts, trainStepInto } from "./step.ts";
+import { accumulatedStepInto, type StepResult, sparseProducts } from "./step.ts";
+import { updateSizes, updatesByEpoch } from "./stepping.ts";
 import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
 
 export type { FineTuneOptions };
@@ -107,7 +109,9 @@ export function fineTune<Row, Batch extends LabelledBatch>(
 class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   readonly #options: FineTuneOptions<Row, Batch>;
   readonly #session: TrainingSession<Batch>;
-  readonly #stepsPerEpoch: number;
+  /** The number of batches of each update in an epoch, and the number of updates of each epoch. */
+  readonly #updateSizes: readonly number[];
+  readonly #updates: readonly number[];
   #progress: RunProgress = { reportedEpochs: 0, lossSum: 0 };
   #gauge: SparsityGauge | null = null;
   #terms: ReturnType<typeof trainingTerms> | null = null;
@@ -117,7 +121,9 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
     const { backend, model, settings, teacher = null, teacherMemory, resumeFrom } = options;
     this.#options = options;
     this.#session = createSession(backend, model, settings, teacher, teacherMemory);
-    this.#stepsPerEpoch = Math.ceil(options.trainingRows.length / options.batchSize);
+    const batches = Math.ceil(options.trainingRows.length / options.batchSize);
+    this.#updateSizes = updateSizes(batches, settings);
+    this.#updates = updatesByEpoch(batches, options.epochs, settings);
     try {
       if (resumeFrom !== undefined)
         this.#progress = restoreSnapshotInto(this.#session, resumeFrom, this.#runTerms());
@@ -143,18 +149,17 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   }
 
   async *#train(): AsyncGenerator<TrainingEvent, void, void> {
-    const { epochs, signal } = this.#options;
+    const { signal } = this.#options;
     const session = this.#session;
     const turn = eventLoopTurns();
     yield this.#start();
-    while (this.#progress.reportedEpochs < epochs) {
+    while (this.#progress.reportedEpochs < this.#updates.length) {
       const epoch = this.#progress.reportedEpochs;
-      for (const indices of this.#batches(epoch).slice(
-        session.step - epoch * this.#stepsPerEpoch,
-      )) {
+      const done = session.step - sumOf(this.#updates.slice(0, epoch), (updates) => updates);
+      for (const parts of this.#parts(epoch).slice(done)) {
         await turn();
         if (signal?.aborted) return yield this.#stopped();
-        yield this.#step(indices);
+        yield this.#step(parts);
       }
       if (signal?.aborted) return yield this.#stopped();
       yield this.#finishEpoch();
@@ -195,22 +200,31 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
     }
   }
 
+  /** Returns the batches of each update of an epoch. */
+  #parts(epoch: number): readonly (readonly Uint32Array[])[] {
+    const batches = this.#batches(epoch);
+    let begun = 0;
+    return this.#updateSizes.slice(0, this.#updates[epoch]).map((size) => {
+      begun += size;
+      return batches.slice(begun - size, begun);
+    });
+  }
+
   #start(): StartEvent {
     const { pruning, model, step } = this.#session;
-    const { epochs } = this.#options;
     return {
       type: "start",
-      epochs,
-      stepsPerEpoch: this.#stepsPerEpoch,
-      totalSteps: epochs * this.#stepsPerEpoch,
+      epochs: this.#updates.length,
+      stepsPerEpoch: this.#updateSizes.length,
+      totalSteps: sumOf(this.#updates, (updates) => updates),
       completedSteps: step,
       prunedLayers: pruning === null ? [] : prunedLayerNames(pruning.state, layerRecords(model)),
     };
   }
 
-  #step(indices: Uint32Array): StepEvent {
+  #step(parts: readonly Uint32Array[]): StepEvent {
     this.#checkHeld();
-    const result = this.#update(indices);
+    const result = this.#update(parts);
     const { reportedEpochs, lossSum } = this.#progress;
     this.#progress = { reportedEpochs, lossSum: lossSum + result.loss };
     const state = this.#session.pruning?.state ?? null;
@@ -225,19 +239,24 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
     };
   }
 
-  #update(indices: Uint32Array): StepResult {
+  #update(parts: readonly Uint32Array[]): StepResult {
     const { collate, trainingRows } = this.#options;
+    let [current] = parts;
     try {
-      return trainStepInto(this.#session, collate(rowsAt(trainingRows, indices)), indices);
+      return accumulatedStepInto(this.#session, parts, (indices) => {
+        current = indices;
+        return collate(rowsAt(trainingRows, indices));
+      });
     } catch (error) {
-      throw namingRow(error, "trainingRows", indices);
+      throw namingRow(error, "trainingRows", current);
     }
   }
 
   #finishEpoch(): EpochEvent {
     this.#checkHeld();
     const { evaluationRows: rows = [], batchSize, evaluationBatchSize, collate } = this.#options;
-    const { epochs, evaluateEvery = 1 } = this.#options;
+    const { evaluateEvery = 1 } = this.#options;
+    const epochs = this.#updates.length;
     const { model, pruning, step } = this.#session;
     const source = { rows, collate, batchSize: evaluationBatchSize ?? batchSize };
     const { reportedEpochs, lossSum } = this.#progress;
@@ -248,7 +267,7 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
       type: "epoch",
       epoch,
       step,
-      trainingLoss: lossSum / this.#stepsPerEpoch,
+      trainingLoss: lossSum / (this.#updates[reportedEpochs] ?? 1),
       evaluation: isEvaluated ? this.#evaluate(source) : null,
       sparsity: pruning === null ? null : sparsityReport(pruning.state, layerRecords(model)),
     };

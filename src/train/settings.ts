@@ -1,5 +1,6 @@
 /** Settings of a training run. They are plain data, stored in snapshots and compared before a run is resumed. */
 
+import { checkClassWeights } from "../autograd/label-losses.ts";
 import { checkInteger, checkNumber, checkOneOf, checkOptions } from "../core/checks.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
@@ -43,6 +44,19 @@ export interface TrainingSettings {
   readonly distillation: DistillationSettings | null;
   /** When matrix products use only the kept blocks of pruned weights. */
   readonly sparseProducts: SparseProductsSetting;
+  /**
+   * The largest norm of the gradients of all trained parameters together; larger gradients are scaled down before
+   * criteria read them. Null: any norm.
+   */
+  readonly maxGradNorm: number | null;
+  /** The number of batches whose gradients one update takes. */
+  readonly gradientAccumulationSteps: number;
+  /** The number of updates after which training stops, instead of a number of epochs. Null: the number of epochs. */
+  readonly maxTrainSteps: number | null;
+  /** The share of each label that cross-entropy divides among all classes. */
+  readonly labelSmoothing: number;
+  /** The weight of each class in cross-entropy. Null: all 1. */
+  readonly classWeights: readonly number[] | null;
 }
 
 const SETTINGS: readonly (keyof TrainingSettings)[] = [
@@ -56,6 +70,11 @@ const SETTINGS: readonly (keyof TrainingSettings)[] = [
   "teacherCache",
   "distillation",
   "sparseProducts",
+  "maxGradNorm",
+  "gradientAccumulationSteps",
+  "maxTrainSteps",
+  "labelSmoothing",
+  "classWeights",
 ];
 
 const DISTILLATION_SETTINGS: readonly (keyof DistillationSettings)[] = [
@@ -91,7 +110,8 @@ export interface TrainingSettingsOptions extends Partial<Omit<TrainingSettings, 
 
 /**
  * Fills in default settings: torch's AdamW without decay at a constant rate of 1e-3, loss against labels, no pruning,
- * every parameter trained, profile `inc`, shuffled batches, seed 0, and sparse products if they are faster.
+ * every parameter trained, profile `inc`, shuffled batches, one batch for each update, seed 0, and sparse products if they
+ * are faster.
  *
  * @example
  * ```ts
@@ -113,6 +133,11 @@ export function trainingSettings(options: TrainingSettingsOptions = {}): Trainin
     teacherCache: "float32",
     distillation: null,
     sparseProducts: "auto",
+    maxGradNorm: null,
+    gradientAccumulationSteps: 1,
+    maxTrainSteps: null,
+    labelSmoothing: 0,
+    classWeights: null,
     ...options,
     optimizer: { ...DEFAULT_OPTIMIZER, ...options.optimizer },
   };
@@ -137,6 +162,12 @@ export function checkTrainingSettings(settings: TrainingSettings): void {
   checkOneOf("settings.batching", settings.batching, BATCHINGS);
   checkOneOf("settings.teacherCache", settings.teacherCache, ["float32", "float16", "off"]);
   checkOneOf("settings.sparseProducts", settings.sparseProducts, SPARSE_PRODUCTS);
+  const { maxGradNorm, maxTrainSteps, classWeights } = settings;
+  if (maxGradNorm !== null) checkNumber("settings.maxGradNorm", maxGradNorm, Number.MIN_VALUE);
+  checkInteger("settings.gradientAccumulationSteps", settings.gradientAccumulationSteps, 1);
+  if (maxTrainSteps !== null) checkInteger("settings.maxTrainSteps", maxTrainSteps, 1);
+  checkNumber("settings.labelSmoothing", settings.labelSmoothing, 0, 1);
+  if (classWeights !== null) checkClassWeights("settings.classWeights", classWeights);
   learningRateAt(settings.schedule, settings.optimizer.learningRate, 0);
   if (settings.distillation !== null) checkDistillation(settings.distillation);
 }

@@ -2,13 +2,16 @@
  * Runs one training step. The pruning hooks run in the order of INC's `prepare_pruning`, around autograd and the
  * optimizer.
  */
+import { scale } from "../autograd/arithmetic.ts";
 import { backward } from "../autograd/backward.ts";
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
+import { sumOf } from "../core/sum.ts";
 import {
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../prune/hooks.ts";
+import { clipGradientsInto } from "./clipping.ts";
 import { distillationLoss, labelLoss } from "./distillation.ts";
 import { checkOutputs } from "./divergence.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
@@ -22,6 +25,19 @@ import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
 export interface StepResult {
   readonly loss: number;
   readonly learningRate: number;
+}
+
+/** A batch of a step. */
+interface StepPart<Batch> {
+  readonly batch: Batch;
+  /** The indices of the batch's examples in the training rows, the keys of the teacher cache; null: no cache. */
+  readonly rows: ArrayLike<number> | null;
+  /** The number of examples in earlier batches of the step. */
+  readonly firstExample: number;
+  /** The factor of the batch's gradients. */
+  readonly weight: number;
+  /** The batch's share of the step's loss. */
+  readonly share: number;
 }
 
 /**
@@ -38,12 +54,59 @@ export function trainStepInto<Batch extends LabelledBatch>(
   batch: Batch,
   rows: ArrayLike<number> | null = null,
 ): StepResult {
+  return stepInto(session, [{ batch, rows, firstExample: 0, weight: 1, share: 1 }]);
+}
+
+/**
+ * Runs one training step on several batches, whose gradients are added. Under `strict`, the loss is the mean over all
+ * examples. Under `inc`, as in INC's example script, the loss against labels of each batch is divided by
+ * `gradientAccumulationSteps`, and a distillation loss is not divided; INC's `on_step_begin` runs at each batch there,
+ * but has an effect only at the first one of a step.
+ *
+ * @param parts - the indices of each batch's examples in the training rows
+ * @param batchOf - called for each of `parts` when its turn comes
+ */
+export function accumulatedStepInto<Batch extends LabelledBatch>(
+  session: TrainingSession<Batch>,
+  parts: readonly Uint32Array[],
+  batchOf: (rows: Uint32Array) => Batch,
+): StepResult {
+  return stepInto(session, stepParts(session, parts, batchOf));
+}
+
+function* stepParts<Batch extends LabelledBatch>(
+  { settings, teacher }: TrainingSession<Batch>,
+  parts: readonly Uint32Array[],
+  batchOf: (rows: Uint32Array) => Batch,
+): Generator<StepPart<Batch>, void> {
+  const { profile, distillation, gradientAccumulationSteps } = settings;
+  const isDivided = distillation === null || teacher === null;
+  const examples = sumOf(parts, ({ length }) => length);
+  let firstExample = 0;
+  for (const rows of parts) {
+    const isStrict = profile === "strict";
+    const share = isStrict ? rows.length / examples : 1 / parts.length;
+    const weight = isStrict ? share : isDivided ? 1 / gradientAccumulationSteps : 1;
+    yield { batch: batchOf(rows), rows, firstExample, weight, share };
+    firstExample += rows.length;
+  }
+}
+
+function stepInto<Batch extends LabelledBatch>(
+  session: TrainingSession<Batch>,
+  parts: Iterable<StepPart<Batch>>,
+): StepResult {
   const { backend, model, settings, step, optimizer, pruning } = session;
   if (pruning !== null) {
     pruning.state = onStepBeginInto(pruning.state, step, layerRecords(model), pruning.scratch);
   }
   const products = sparseProducts(session);
-  const loss = accumulateGradients(session, batch, rows, products);
+  let loss = 0;
+  for (const part of parts) loss += part.share * accumulateGradients(session, part, products);
+  if (settings.maxGradNorm !== null) {
+    const trained = optimizer.slots.map(({ parameter }) => parameter);
+    clipGradientsInto(backend, trained, settings.maxGradNorm);
+  }
   if (pruning !== null) {
     pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
     maskBlockGradientsInto(pruning.state, model.parameters);
@@ -72,26 +135,26 @@ export function sparseProducts(session: TrainingSession<never>): Pick<TapeOption
   return { blockSparse: updateCompressedWeightsInto(compressed, current) };
 }
 
-/** Computes the loss and adds its gradients to the parameters' gradients. Returns the loss. */
+/** Computes the loss of a batch and adds its gradients to the parameters' gradients. Returns the loss. */
 function accumulateGradients<Batch extends LabelledBatch>(
   { backend, model, teacher, teacherCache, settings, step }: TrainingSession<Batch>,
-  batch: Batch,
-  rows: ArrayLike<number> | null,
+  { batch, rows, firstExample, weight }: StepPart<Batch>,
   products: Pick<TapeOptions, "blockSparse">,
 ): number {
-  const { seed, distillation } = settings;
+  const { seed, distillation, labelSmoothing, classWeights } = settings;
   const cached = rows && teacherCache && { cache: teacherCache, rows };
-  const tape = createTape(backend, { training: true, seed, step, ...products });
+  const tape = createTape(backend, { training: true, seed, step, firstExample, ...products });
   try {
     const needs = lossNeeds(teacher === null ? null : distillation);
     const output = model.forward(tape, batch, needs);
+    const terms = { problemType: model.problemType, labelSmoothing, classWeights };
     const loss =
       distillation === null || teacher === null
-        ? labelLoss(tape, output, batch, { problemType: model.problemType })
+        ? labelLoss(tape, output, batch, terms)
         : distillationLoss(tape, output, teacher, batch, distillation, cached);
     const value = scalarOf(loss);
     checkOutputs(step + 1, value, output.logits.value.data);
-    backward(tape, loss);
+    backward(tape, weight === 1 ? loss : scale(tape, loss, weight));
     return value;
   } finally {
     releaseTape(tape);
