@@ -60,7 +60,7 @@ export function zeroPruned(
   kernels?: PruningKernels,
 ): { readonly bytes: Uint8Array; readonly zeros: number } {
   const bytes = tensor.bytes.byteOffset % 4 === 0 ? tensor.bytes : new Uint8Array(tensor.bytes);
-  if (kernels && tensor.dtype === "F32" && mask.length > 0) {
+  if (kernels?.countZeroBlocks && tensor.dtype === "F32" && mask.length > 0) {
     const values = new Float32Array(bytes.buffer, bytes.byteOffset, mask.length);
     kernels.applyMaskInto(mask, 1, mask.length, values);
     return { bytes, zeros: kernels.countZeroBlocks(values, 1, mask.length, true) };

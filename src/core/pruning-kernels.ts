@@ -54,6 +54,9 @@ export interface PruningKernels {
   /** Sets all values of a block to 0 if the mask is 0 in the block's first row. Other rows of the mask are not read. */
   applyMaskInto(mask: Uint8Array, height: number, columns: number, values: Float32Array): void;
 
-  /** Counts the blocks in which all values are +0 or, if `anySign` is true, zeros of any sign. */
-  countZeroBlocks(values: Float32Array, height: number, columns: number, anySign: boolean): number;
+  /**
+   * Counts the blocks in which all values are +0 or, if `anySign` is true, zeros of any sign. Only compiled kernels have
+   * it, for checkpoints; others are counted by loops of their own.
+   */
+  countZeroBlocks?(values: Float32Array, height: number, columns: number, anySign: boolean): number;
 }

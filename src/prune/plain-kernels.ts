@@ -238,17 +238,4 @@ export const plainKernels: PruningKernels = /* @__PURE__ */ Object.freeze({
           for (let i = start; i < start + columns; i++)
             bits[i + row * columns] &= keptBits(mask, i);
   },
-
-  countZeroBlocks(values, height, columns, anySign) {
-    const bits = wordsOf(values);
-    const shift = anySign ? 1 : 0;
-    let zeros = 0;
-    for (let start = 0; start < bits.length; start += height * columns)
-      for (let column = start; column < start + columns; column++) {
-        let any = 0;
-        for (let row = 0; row < height; row++) any |= bits[column + row * columns];
-        zeros += Number(any << shift === 0);
-      }
-    return zeros;
-  },
 } satisfies PruningKernels);

@@ -30,7 +30,12 @@ export function countKeptBlocks(
   const [blockRows, blockColumns] = blockGrid(shape, block);
   const [height, width] = block;
   const isWhole = width === 1 && height * blockRows === shape[0];
-  if (kernels && isWhole && mask === undefined && isTypedArray(data, "Float32Array")) {
+  if (
+    kernels?.countZeroBlocks &&
+    isWhole &&
+    mask === undefined &&
+    isTypedArray(data, "Float32Array")
+  ) {
     const columns = height === 1 ? data.length : shape[1];
     return blockRows * blockColumns - kernels.countZeroBlocks(data, height, columns, false);
   }

@@ -253,11 +253,30 @@ function masking(stage: Stage, plain: PruningKernels) {
       });
     },
     countZeroBlocks(values, height, columns, anySign) {
-      if (!module.holds(values)) return plain.countZeroBlocks(values, height, columns, anySign);
+      if (!module.holds(values)) return countZeroBlocks(values, height, columns, anySign);
       const rows = values.length / (height * columns);
       return run.countZeroBlocks(values.byteOffset, rows, height, columns, anySign ? 1 : 0);
     },
   } satisfies Partial<PruningKernels>;
+}
+
+/** The loop of the kernel for values that are not in its memory, to which copying would cost more. */
+function countZeroBlocks(
+  values: Float32Array,
+  height: number,
+  columns: number,
+  anySign: boolean,
+): number {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const shift = anySign ? 1 : 0;
+  let zeros = 0;
+  for (let start = 0; start < bits.length; start += height * columns)
+    for (let column = start; column < start + columns; column++) {
+      let any = 0;
+      for (let row = 0; row < height; row++) any |= bits[column + row * columns];
+      zeros += Number(any << shift === 0);
+    }
+  return zeros;
 }
 
 const stages = new WeakMap<KernelModule, Stage>();
