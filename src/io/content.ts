@@ -71,12 +71,10 @@ function contentOf(bytes: Uint8Array): Content | undefined {
   return BEGINNINGS.find(([, pattern]) => pattern.test(text))?.[0] ?? "plain text";
 }
 
-/** The control characters that text may contain: tab, line feed, form feed, carriage return. */
-const TEXT_CONTROLS: readonly number[] = [9, 10, 12, 13];
-
 /** Decodes the bytes as text; `undefined` if they are not text. */
 function textOf(bytes: Uint8Array): string | undefined {
-  if (bytes.some((byte) => byte < 32 && !TEXT_CONTROLS.includes(byte))) return undefined;
+  // The control characters that text may contain: tab, line feed, form feed, carriage return.
+  if (bytes.some((byte) => byte < 32 && ![9, 10, 12, 13].includes(byte))) return undefined;
   try {
     // In stream mode, the bytes may end in the middle of a character.
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });

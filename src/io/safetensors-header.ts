@@ -3,7 +3,14 @@
  * duplicate names, dtypes and sizes. The tensors must fill the rest of the file without overlaps or holes.
  */
 
-import { checkBytes, checkKeys, checkNumber, checkString, describe } from "../core/checks.ts";
+import {
+  checkBytes,
+  checkKeys,
+  checkKind,
+  checkNumber,
+  checkString,
+  describe,
+} from "../core/checks.ts";
 import {
   type Either,
   isLeft,
@@ -135,7 +142,7 @@ export function parseHeader(
 ): Either<readonly Problem[], SafetensorsHeader> {
   checkKeys("options", options, ["source", "alignment"]);
   const { source = "safetensors" } = options;
-  checkString("source", source);
+  checkKind(typeof source === "string", "source", "a string", source);
   const found = headerEnd(prefix, fileBytes, source);
   if (isLeft(found)) return found;
   const end = found.right;
