@@ -1,6 +1,7 @@
 /** The nine tasks of the GLUE benchmark: their official files, labels and metrics (Wang et al., ICLR 2019). */
 import type { MetricName } from "../core/metric-names.ts";
 
+/** The name of a task, as in the scripts of transformers. */
 export type GlueTask = "cola" | "mnli" | "mrpc" | "qnli" | "qqp" | "rte" | "sst2" | "stsb" | "wnli";
 
 export interface GlueFormat {
