@@ -1,105 +1,61 @@
 /** `espalier classify`: classifies texts, with the fastest execution for each layer. */
 
-import { basename } from "node:path";
-import { getOrThrow, InputError, refuseInput } from "../core/either.ts";
-import { pairProblems } from "../experiment/model-fit.ts";
-import { parseGlueTsv } from "../io/glue.ts";
-import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
-import type { Tokenizer } from "../io/tokenizer.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { chooseVariant } from "../node/engine.ts";
-import { readText } from "../node/files.ts";
-import { loadSparseClassifier, nodeStorage } from "../node/storage.ts";
-import { createNodeBackend } from "../node/threaded-backend.ts";
-import { turn } from "../node/turn.ts";
-import { formatSeconds, formatTable } from "../report/table.ts";
-import {
-  type Classification,
-  classifyTexts,
-  firstBatchTokens,
-  parseTextLines,
-  type TextRow,
-} from "../run/classification.ts";
-import { kindProblem } from "../run/storage.ts";
+import { refuseInput } from "../core/either.ts";
+import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
+import type { TextRow } from "../io/rows/row-reader.ts";
+import { formatTable } from "../report/table.ts";
+import { type Answer, answerOf } from "../run/classification.ts";
+import { computeLogits } from "../run/inference.ts";
 import type { SparseClassifier } from "../sparse/classifier.ts";
 import { formatExecution } from "../sparse/execution.ts";
-import { type Command, defineCommand } from "./command.ts";
+import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
+import { evaluateRows } from "./evaluate.ts";
+import { INFERENCE_OPTIONS, type Inference, withInference } from "./inference.ts";
+import { choiceOption, flagOption, type OptionValues, textOption } from "./options.ts";
 import {
-  choiceOption,
-  flagOption,
-  integerOption,
-  type OptionValues,
-  textOption,
-} from "./options.ts";
+  type PredictionOutput,
+  type PredictionRequest,
+  predictFile,
+  predictionOutput,
+  predictToFile,
+} from "./predict.ts";
+import { ROW_OPTIONS } from "./row-options.ts";
 
 const OPTIONS = {
   text: textOption("TEXT", "a text to classify"),
   textPair: textOption("TEXT", "its second text, if the model takes pairs"),
-  file: textOption(
-    "FILE",
-    "texts to classify, one a line, with a tab before the second text of a pair",
-  ),
+  file: textOption("FILE", "rows to classify, as --data of predict"),
+  out: textOption("FILE", "where predictions for --file are written (default: standard output)"),
   task: choiceOption(
-    ["mrpc", "sst2"],
-    "FILE has the format of this GLUE task, with labels: accuracy and F1 are reported",
-  ),
-  layers: choiceOption(
-    ["auto", "dense"],
-    "how linear layers are computed: with the fastest execution for their zeros (default), or dense",
-  ),
-  tokenizer: choiceOption(
-    TOKENIZER_KINDS,
-    "the model's tokenizer, named as in transformers (default fast if it has a tokenizer.json)",
+    GLUE_TASK_NAMES,
+    "--file has the form of this GLUE task, with labels: metrics are printed, as by evaluate",
   ),
   plan: flagOption("also print how each layer is computed, and the measured costs"),
-  batchSize: integerOption({ least: 1, most: 4096 }, "texts at once (default 32)"),
-  maxLength: integerOption({ least: 3 }, "longest input in tokens (default: the model's)", [
-    "max-seq-length",
-  ]),
-  threads: integerOption({ least: 1, most: 256 }, "threads (default: one for each core)"),
-  variant: choiceOption(
-    ["auto", "revectorized", "fma", "simd", "scalar"],
-    "kernels to run (default auto: the fastest that passes its self-test here)",
-  ),
-  verbose: flagOption("print how kernels were chosen"),
+  ...ROW_OPTIONS,
+  ...INFERENCE_OPTIONS,
 } as const;
 
 type Values = OptionValues<typeof OPTIONS>;
 
-async function readRows({ text, textPair, file, task }: Values): Promise<readonly TextRow[]> {
+/** A text to classify, or a file. */
+type Input =
+  | { readonly kind: "text"; readonly row: TextRow }
+  | { readonly kind: "file"; readonly file: string };
+
+/** Returns what the options name. @throws InputError if they name nothing, or contradict each other */
+function inputOf({ text, textPair, file, task, out }: Values): Input {
   if (text !== undefined && file !== undefined)
     return refuseInput("--text, --file", "one of them", "both");
   if (text !== undefined) {
     if (task !== undefined) refuseInput("--task", "a --file in the task's format", "--text");
-    return [{ text, label: null, ...(textPair !== undefined && { textPair }) }];
+    if (out !== undefined) refuseInput("--out", "--file beside it", "--text");
+    return { kind: "text", row: { text, textPair: textPair ?? null } };
   }
   if (file === undefined) return refuseInput("--text, --file", "one of them", "neither");
   if (textPair !== undefined) refuseInput("--text-pair", "--text before it", "--file");
-  const problem = await kindProblem(nodeStorage, "file", "--file", file);
-  if (problem !== undefined) throw new InputError([problem]);
-  const content = await readText(file);
-  return getOrThrow(
-    task === undefined
-      ? parseTextLines(file, content)
-      : parseGlueTsv(task, basename(file), content),
-  );
-}
-
-/**
- * Returns the maximum number of tokens in an input; by default, the smaller of the model's and the tokenizer's maximum.
- * Longer texts are truncated.
- */
-function longestInput(
-  { maxPositions }: ModelConfig,
-  tokenizer: Tokenizer,
-  {
-    maxLength = Math.min(maxPositions, tokenizer.maxLength ?? maxPositions),
-  }: Pick<Values, "maxLength">,
-): number {
-  if (maxLength > maxPositions)
-    refuseInput("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
-  return maxLength;
+  if (task !== undefined && out !== undefined) refuseInput("--out", "no --task beside it", "both");
+  return { kind: "file", file };
 }
 
 function printPlan(classifier: SparseClassifier, json: boolean, { out }: Console): void {
@@ -134,40 +90,67 @@ function printPlan(classifier: SparseClassifier, json: boolean, { out }: Console
   out.write(`weights: ${bytes} bytes\ncosts, in nanoseconds: ${JSON.stringify(costs)}\n\n`);
 }
 
-function printJson(
-  { answers, accuracy, f1 }: Classification,
-  seconds: number,
-  { out }: Console,
-): void {
-  answers.forEach(({ text, textPair, label, answer, class: index, probabilities, logits }, i) => {
-    const found = { answer, class: index, probabilities, logits };
-    out.write(`${JSON.stringify({ event: "text", index: i, text, textPair, label, ...found })}\n`);
-  });
-  const end = { event: "end", texts: answers.length, accuracy, f1, seconds };
-  out.write(`${JSON.stringify(end)}\n`);
+/** Writes an answer as a line of JSON. */
+function answerEvent(answer: Answer, index: number): string {
+  const { text, textPair, ...found } = answer;
+  return `${JSON.stringify({ event: "text", index, text, textPair, label: null, ...found })}\n`;
 }
 
-function printText(
-  { answers, accuracy, f1 }: Classification,
-  seconds: number,
-  { out }: Console,
-): void {
-  const texts = answers.length;
-  if (accuracy === null) {
-    const isRegression = answers[0]?.answer === null;
-    const rows = answers.map((one) => {
-      const shown = one.textPair === undefined ? one.text : `${one.text} | ${one.textPair}`;
-      if (one.answer === null) return [(one.logits[0] ?? 0).toFixed(4), shown];
-      return [one.answer, (one.probabilities?.[one.class] ?? 0).toFixed(4), shown];
-    });
-    const header = isRegression ? ["value", "text"] : ["answer", "share", "text"];
-    out.write(`${formatTable({ header, rows })}\n`);
-  } else
-    out.write(`accuracy ${accuracy.toFixed(4)}, F1 ${f1?.toFixed(4) ?? "-"} over ${texts} texts\n`);
-  if (texts > 1) {
-    const speed = (texts / seconds).toFixed(1);
-    out.write(`${texts} texts in ${formatSeconds(seconds)} s, ${speed} a second\n`);
+function endEvent(texts: number, seconds: number): string {
+  const end = { event: "end", texts, accuracy: null, f1: null, seconds };
+  return `${JSON.stringify(end)}\n`;
+}
+
+function answerTable(one: Answer): string {
+  const shown = one.textPair === undefined ? one.text : `${one.text} | ${one.textPair}`;
+  if (one.probabilities === null) {
+    const value = (one.logits[0] ?? 0).toFixed(4);
+    return formatTable({ header: ["value", "text"], rows: [[value, shown]] });
   }
+  const share = Math.max(...one.probabilities).toFixed(4);
+  const answer = one.answer ?? (one.labels?.join(", ") || "-");
+  return formatTable({ header: ["answer", "share", "text"], rows: [[answer, share, shown]] });
+}
+
+async function classifyText(
+  directory: string,
+  row: TextRow,
+  values: Values,
+  json: boolean,
+  console: Console,
+): Promise<ExitCode> {
+  const rows = { sample: [row], hasPairs: row.textPair !== null };
+  const use = async ({ model, meaning, settings }: Inference<typeof rows>): Promise<ExitCode> => {
+    if (values.plan === true) printPlan(model.classifier, json, console);
+    const began = performance.now();
+    const logits = await computeLogits(model, [row], settings, () => "text 1");
+    const answer = answerOf(meaning, row, logits, values.threshold);
+    const seconds = (performance.now() - began) / 1000;
+    const text = `${answerTable(answer)}\n`;
+    console.out.write(json ? answerEvent(answer, 0) + endEvent(1, seconds) : text);
+    return 0;
+  };
+  return withInference(directory, "--text-pair", values, console, async () => rows, use);
+}
+
+/** Prints the predictions for a file as CSV, or as lines of JSON. */
+async function printPredictions(
+  request: PredictionRequest,
+  json: boolean,
+  console: Console,
+): Promise<ExitCode> {
+  const write = async (text: string): Promise<void> => console.out.write(text);
+  let index = 0;
+  const events: PredictionOutput = {
+    header: () => "",
+    row: (meaning, row, logits) =>
+      answerEvent(answerOf(meaning, row, logits, request.values.threshold), index++),
+    write,
+  };
+  const output = json ? events : predictionOutput("csv", request.values, write);
+  const { rows, seconds } = await predictFile(request, output, console);
+  if (json) console.out.write(endEvent(rows.count, seconds));
+  return 0;
 }
 
 export const classifyCommand: Command = defineCommand({
@@ -175,49 +158,20 @@ export const classifyCommand: Command = defineCommand({
   summary: "classify texts with a dense, pruned or packed model",
   description: [
     "MODEL is a directory with config.json, tokenizer.json or vocab.txt, and weights of BERT or DistilBERT for sequence classification, in any form that inspect reads, packed or not. Every linear layer gets the execution that is fastest on this machine for its zeros: dense, by kept blocks, or without zero rows and columns. Costs are measured first, in half a second to a second.",
+    "--file is predict with --data, and prints predictions without --out; with --task it is evaluate.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,
-  run: async ({ values, positionals: [directory = ""], json }, console) => {
-    const rows = await readRows(values);
-    const { variant = "auto", threads, layers = "auto", batchSize = 32, plan = false } = values;
-    const chosen = await chooseVariant(variant, console.engine);
-    for (const note of values.verbose === true ? chosen.notes : chosen.failures)
-      console.err.write(`${note}\n`);
-    const backend = await createNodeBackend({
-      variant: chosen.variant,
-      ...(threads !== undefined && { threads }),
-    });
-    try {
-      const loaded = await loadSparseClassifier(directory, backend, {
-        executions: layers,
-        tokenizer: values.tokenizer,
-        tokens: (tokenizer, config) => {
-          const label = values.file === undefined ? "--text-pair" : "--file";
-          const hasPairs = rows.some(({ textPair }) => textPair !== undefined);
-          const problems = pairProblems(label, { path: directory, value: { config } }, hasPairs);
-          if (problems.length > 0) throw new InputError(problems);
-          return firstBatchTokens(
-            tokenizer,
-            rows,
-            batchSize,
-            longestInput(config, tokenizer, values),
-          );
-        },
-      });
-      const { classifier, notices } = loaded;
-      for (const notice of notices) console.err.write(`${notice}\n`);
+  run: ({ values, positionals: [directory = ""], json }, console) => {
+    const input = inputOf(values);
+    if (input.kind === "text") return classifyText(directory, input.row, values, json, console);
+    const { task, out, plan = false } = values;
+    const onLoaded = (classifier: SparseClassifier): void => {
       if (plan) printPlan(classifier, json, console);
-      const maxLength = longestInput(classifier.config, loaded.tokenizer, values);
-      const began = performance.now();
-      const found = await classifyTexts(loaded, rows, { batchSize, maxLength }, () =>
-        turn(console.signal),
-      );
-      const seconds = (performance.now() - began) / 1000;
-      (json ? printJson : printText)(found, seconds, console);
-      return 0;
-    } finally {
-      backend.stop();
-    }
+    };
+    const request = { directory, label: "--file", data: input.file, values, onLoaded };
+    if (task !== undefined) return evaluateRows({ ...request, task, min: [] }, json, console);
+    if (out !== undefined) return predictToFile(request, out, json, console);
+    return printPredictions(request, json, console);
   },
 });

@@ -3,7 +3,7 @@ import { getOrThrow, InputError, type Problem, refuseInput } from "../core/eithe
 import { METRIC_NAMES } from "../core/metric-names.ts";
 import type { GlueTask } from "../io/glue.ts";
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
-import { nodeStorage } from "../node/storage.ts";
+import { nodeStorage, storageReadingTwice } from "../node/storage.ts";
 import { turn } from "../node/turn.ts";
 import { formatEvaluation, formatMetric } from "../report/evaluation-table.ts";
 import { formatSeconds } from "../report/table.ts";
@@ -18,6 +18,7 @@ import { rowOptionsFor } from "../run/model-labels.ts";
 import type { OutputMeaning } from "../run/prediction.ts";
 import { kindProblem } from "../run/storage.ts";
 import { readTaskRows } from "../run/task-rows.ts";
+import type { SparseClassifier } from "../sparse/classifier.ts";
 import type { NamedMetrics } from "../train/metrics/named-metrics.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
@@ -77,6 +78,8 @@ export interface EvaluationRequest {
   readonly task: GlueTask | undefined;
   readonly values: InferenceValues & OptionValues<typeof ROW_OPTIONS>;
   readonly min: readonly MetricBound[];
+  /** Called when the model is loaded, before rows are computed. */
+  readonly onLoaded?: (classifier: SparseClassifier) => void;
 }
 
 /** The metrics on one file. */
@@ -115,9 +118,13 @@ async function readSets(
   const { bounds, problems } = checkBounds(min, meaning);
   if (problems.length > 0) throw new InputError(problems);
   const settings = { name: data, options: rowOptionsFor(open.config, values) };
+  const readFile = async (): Promise<readonly EvaluationRows[]> => {
+    const storage = await storageReadingTwice(data);
+    return [getOrThrow(await readEvaluationRows(storage, settings, meaning, () => turn(signal)))];
+  };
   const sets =
     task === undefined
-      ? [getOrThrow(await readEvaluationRows(nodeStorage, settings, meaning, () => turn(signal)))]
+      ? await readFile()
       : getOrThrow(await readTaskRows(nodeStorage, task, label, data, meaning));
   const sample = sets[0]?.sample ?? [];
   return { sets, sample, hasPairs: sets.some((set) => set.hasPairs), bounds };
@@ -159,7 +166,8 @@ export async function evaluateRows(
   const { directory, label, values } = request;
   const read = (model: OpenModel) => readSets(request, model, console);
   const use = async (inference: Inference<RowsAndBounds>): Promise<ExitCode> => {
-    const { meaning } = inference;
+    const { meaning, model } = inference;
+    request.onLoaded?.(model.classifier);
     const { bounds } = inference.rows;
     const evaluated = await evaluateSets(inference, values.threshold, console);
     const isSingle = evaluated.length === 1;

@@ -2,7 +2,7 @@
 import { getOrThrow, InputError, refuseInput } from "../core/either.ts";
 import { countProblems } from "../io/rows/problems.ts";
 import type { ReadRow } from "../io/rows/row-reader.ts";
-import { nodeStorage } from "../node/storage.ts";
+import { storageReadingTwice } from "../node/storage.ts";
 import { checkNewFile, createTextFile, type TextFile } from "../node/text-file.ts";
 import { turn } from "../node/turn.ts";
 import { formatSeconds } from "../report/table.ts";
@@ -18,6 +18,7 @@ import {
 } from "../run/prediction.ts";
 import { readPredictionRows } from "../run/prediction-rows.ts";
 import type { InferenceRows } from "../run/row-passes.ts";
+import type { SparseClassifier } from "../sparse/classifier.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import {
@@ -46,12 +47,14 @@ const OPTIONS = {
   ...INFERENCE_OPTIONS,
 } as const;
 
-/** A file of rows for a model. The labels name options in problems. */
+/** A file of rows for a model. `label` names the option of the file in problems. */
 export interface PredictionRequest {
   readonly directory: string;
   readonly label: string;
   readonly data: string;
   readonly values: OptionValues<typeof ROW_OPTIONS> & InferenceValues;
+  /** Called when the model is loaded, before rows are computed. */
+  readonly onLoaded?: (classifier: SparseClassifier) => void;
 }
 
 /** Where and how predictions are written. */
@@ -80,7 +83,7 @@ function checkOut(out: string | undefined): {
 
 /** Predicts all rows of a file and passes the text of the predictions on. */
 export async function predictFile(
-  { directory, label, data, values }: PredictionRequest,
+  { directory, label, data, values, onLoaded }: PredictionRequest,
   output: PredictionOutput,
   console: Console,
 ): Promise<Predicted> {
@@ -88,11 +91,12 @@ export async function predictFile(
   if (problems.length > 0) throw new InputError(problems);
   const read = async ({ open }: OpenModel): Promise<InferenceRows> => {
     const settings = { name: data, options: rowOptionsFor(open.config, values) };
-    const next = () => turn(console.signal);
-    return getOrThrow(await readPredictionRows(nodeStorage, settings, next));
+    const storage = await storageReadingTwice(data);
+    return getOrThrow(await readPredictionRows(storage, settings, () => turn(console.signal)));
   };
   const use = async (inference: Inference<InferenceRows>): Promise<Predicted> => {
-    const { rows } = inference;
+    const { rows, model } = inference;
+    onLoaded?.(model.classifier);
     noteSkipped(console, data, rows.skipped);
     const began = performance.now();
     await writePredictions(inference, output, console);

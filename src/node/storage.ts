@@ -1,6 +1,6 @@
 /** Provides Node's file system as the storage of runs and models. */
 
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir, readdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import {
   checkFunction,
@@ -25,7 +25,7 @@ import { checkPath } from "./arguments.ts";
 import { openCheckpoint } from "./checkpoint-reader.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { kindOfPath, readBytes, writeFileAtomically, writePartsAtomically } from "./files.ts";
-import { readRowFile } from "./row-files.ts";
+import { decompressed, readRowFile } from "./row-files.ts";
 
 /** The storage of runs on Node: the file system. */
 export const nodeStorage: RunStorage = {
@@ -45,6 +45,19 @@ export const nodeStorage: RunStorage = {
   openCheckpoint,
   lock: lockDirectory,
 };
+
+/**
+ * Returns a storage for reading a file twice. A pipe can be read once, so its bytes are kept.
+ *
+ * @throws InputError if the pipe has broken gzip data
+ */
+export async function storageReadingTwice(path: string): Promise<RunStorage> {
+  if ((await stat(path)).isFile()) return nodeStorage;
+  const content = decompressed(await readBytes(path));
+  if ("gzipProblem" in content) return refuseInput(path, "whole gzip data", content.gzipProblem);
+  const { readRows: _, ...storage } = nodeStorage;
+  return { ...storage, read: async () => content.bytes };
+}
 
 /**
  * Reads config.json, the tokenizer and the weights in a directory, or returns all problems. The weights may have any

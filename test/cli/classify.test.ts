@@ -1,6 +1,8 @@
 /** `espalier classify` on a model as it is, pruned and packed. */
 
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { isRight } from "../../src/core/either.ts";
@@ -123,10 +125,12 @@ describe("espalier classify", () => {
       ["pruned", "packed"].map(async (model) => {
         const { code, out } = await espalier(["classify", path(model), ...argv]);
         expect(code).toBe(0);
-        return /^accuracy .* over 12 texts$/m.exec(out)?.[0];
+        expect(out).toMatch(/^12 rows in \d+\.\d s, /m);
+        return out.slice(0, out.indexOf("12 rows in"));
       }),
     );
-    expect(outputs[0]).toMatch(/^accuracy 0\.\d{4}, F1 0\.\d{4} over 12 texts$/);
+    expect(outputs[0]).toMatch(/^accuracy +0\.\d{4}$/m);
+    expect(outputs[0]).toMatch(/^F1 +0\.\d{4}$/m);
     expect(outputs[1]).toBe(outputs[0]);
   });
 
@@ -134,6 +138,7 @@ describe("espalier classify", () => {
     ["dense", [], /^--text, --file: expected one of them, got neither\n$/],
     ["dense", ["--text", "a", "--file", "b"], /^--text, --file: expected one of them, got both\n$/],
     ["dense", ["--text-pair", "a", "--file", "b"], /^--text-pair: expected --text before it/],
+    ["dense", ["--text", "a", "--out", "b.csv"], /^--out: expected --file beside it, got --text/],
     ["dense", ["--text", "a", "--task", "mrpc"], /^--task: expected a --file in the task's format/],
     [
       "dense",
@@ -161,7 +166,7 @@ describe("espalier classify", () => {
     writeFileSync(file, Uint8Array.of(0x68, 0xe9, 0x0a));
     const latin = await espalier(["classify", path("dense"), "--file", file]);
     expect(latin).toMatchObject({ code: 2, out: "" });
-    expect(latin.err).toBe(`${file}: expected text in UTF-8, got other bytes\n`);
+    expect(latin.err).toBe(`${file}:1: expected UTF-8 text, got the byte E9\n`);
     const none = await espalier(["classify", path("dense"), "--file", root]);
     expect(none.err).toBe(`--file: expected a file, got ${root} (is a directory)\n`);
   });
@@ -250,14 +255,55 @@ describe("espalier classify", () => {
     expect(read.left[0]?.path).toBe(`${path("unset", "config.json")}: hidden_size`);
   });
 
-  test("lists the values of a regression, also on a file of the task, which has no metric then", async () => {
+  test("lists the values of a regression, for which a task of classes is refused", async () => {
     await writeModel(path("regression"), { num_labels: 1 });
-    const argv = ["--task", "mrpc", "--file", path("task", "dev.tsv")];
-    const { code, out } = await espalier(["classify", path("regression"), ...argv]);
+    const classify = (...argv: string[]) => espalier(["classify", path("regression"), ...argv]);
+    const { code, out } = await classify("--text", "a tree", "--text-pair", "a wall");
     expect(code).toBe(0);
     expect(out).toMatch(/^value +text$/m);
-    expect(out.match(/^-?\d+\.\d{4} +\S.* \| /gm)).toHaveLength(12);
-    expect(out).not.toContain("accuracy");
+    expect(out).toMatch(/^-?\d+\.\d{4} +a tree \| a wall$/m);
+    const file = await classify("--file", path("texts.txt"));
+    expect(file).toMatchObject({ code: 0, err: "" });
+    expect(file.out).toMatch(/^value\n(-?\d+(\.\d+)?(e-\d+)?\n){5}$/);
+    const task = await classify("--task", "mrpc", "--file", path("task", "dev.tsv"));
+    expect(task).toMatchObject({ code: 2, out: "" });
+    expect(task.err).toMatch(
+      /^--task: expected a task for MODEL, whose problem type is regression/,
+    );
+  });
+
+  test("gives a file the predictions of predict, on standard output or in a file", async () => {
+    const [printed, [packed, out, other]] = [
+      await espalier(["classify", path("packed"), "--file", path("texts.txt")]),
+      [path("packed"), path("classified.csv"), path("predicted.csv")] as const,
+    ];
+    expect(printed).toMatchObject({ code: 0, err: "" });
+    const file = ["--file", path("texts.txt"), "--out", out];
+    expect((await espalier(["classify", packed, ...file])).code).toBe(0);
+    const data = ["--data", path("texts.txt"), "--out", other];
+    expect((await espalier(["predict", packed, ...data])).code).toBe(0);
+    const text = readFileSync(other, "utf8");
+    expect(text).toMatch(/^label,probability_bare,probability_green\n/);
+    expect(text.split("\n")).toHaveLength(TEXTS.length + 2);
+    expect(readFileSync(out, "utf8")).toBe(text);
+    expect(printed.out).toBe(text);
+  });
+
+  test("reads a pipe", async () => {
+    const pipe = path("pipe");
+    execFileSync("mkfifo", [pipe]);
+    const argv = ["classify", path("dense"), "--file", pipe, "--threads", "1"];
+    const [piped] = await Promise.all([espalier(argv), writeFile(pipe, TEXTS.join("\n"))]);
+    const plain = await espalier([
+      "classify",
+      path("dense"),
+      "--file",
+      path("texts.txt"),
+      "--threads",
+      "1",
+    ]);
+    expect(piped).toMatchObject({ code: 0, err: "" });
+    expect(piped.out).toBe(plain.out);
   });
 
   test("refuses a model whose vocabulary or tensors do not fit", async () => {
