@@ -4,7 +4,7 @@
  */
 
 import { pipe } from "fp-ts/function";
-import { checkMapOf, checkNumber, checkString, describe } from "../core/checks.ts";
+import { checkMapOf, checkNumber, checkObject, checkString, describe } from "../core/checks.ts";
 import {
   chain,
   type Either,
@@ -127,6 +127,7 @@ export function matrixShape(shape: readonly number[]): readonly [number, number]
 export function formatManifest(manifest: PackedManifest): string {
   checkMapOf("manifest", manifest, "stored", "shape", "dtype");
   const tensors = [...manifest].map(([name, { stored, shape, dtype, unpacked }]) => {
+    checkObject(`manifest ${describe(name)}: stored`, stored, "layout");
     const { layout, ...parameters } = stored;
     const entry = { layout, ...parameters, shape, dtype, unpacked };
     return `${JSON.stringify(name)}:${JSON.stringify(entry)}`;

@@ -1,7 +1,7 @@
 /** Reads a model directory in Hugging Face's layout, given as a map from file names to bytes. */
 
 import { pipe } from "fp-ts/function";
-import { checkMap, checkMapOf } from "../core/checks.ts";
+import { checkBytes, checkMap, checkMapOf, describe } from "../core/checks.ts";
 import { allOf, chain, type Either, map, type Problem, refuse } from "../core/either.ts";
 import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames, type EncoderType } from "./parameter-names.ts";
@@ -58,7 +58,7 @@ export interface StoredModel {
 export function readHuggingFaceModel(
   files: DirectoryFiles,
 ): Either<readonly Problem[], StoredModel> {
-  checkMap("files", files);
+  checkFiles(files);
   return pipe(
     allOf({
       config: readHuggingFaceConfig(files),
@@ -112,7 +112,7 @@ export function readHuggingFaceTokenizer(
   files: DirectoryFiles,
   kind?: TokenizerKind,
 ): Either<readonly Problem[], Tokenizer> {
-  checkMap("files", files);
+  checkFiles(files);
   const { tokenizer, vocabulary, tokenizerConfig, specialTokens, addedTokens } = HUGGING_FACE_FILES;
   if (kind === undefined && !files.has(tokenizer) && !files.has(vocabulary))
     return refuse(`${tokenizer}, ${vocabulary}`, "one of these files", "neither");
@@ -139,6 +139,11 @@ export function widenTensors(
   return new Map(
     [...tensors].map(([name, tensor]) => [name, { shape: tensor.shape, data: toFloat32(tensor) }]),
   );
+}
+
+function checkFiles(files: DirectoryFiles): void {
+  checkMap("files", files);
+  for (const [name, bytes] of files) checkBytes(`files ${describe(name)}`, bytes);
 }
 
 function readFile<T>(

@@ -209,9 +209,12 @@ function checkStorable(name: string, { dtype, shape, bytes }: StoredTensor): voi
   checkTensorName(name);
   if (!isDtype(dtype))
     throw new RangeError(mismatch(name, `a dtype of ${DTYPES.join(", ")}`, describe(dtype)));
-  const needed = isCountList(shape) ? byteCount(dtype, shape) : undefined;
+  checkBytes(`${name}: bytes`, bytes);
+  const isCounts = isCountList(shape);
+  const needed = isCounts ? byteCount(dtype, shape) : undefined;
   if (needed === undefined || bytes.length !== needed) {
-    const expected = `${needed ?? "a possible number of"} bytes for ${dtype} [${shape}]`;
+    const shown = isCounts ? `[${shape}]` : describe(shape);
+    const expected = `${needed ?? "a possible number of"} bytes for ${dtype} ${shown}`;
     throw new RangeError(`${name}: expected ${expected}, got ${bytes.length}`);
   }
 }

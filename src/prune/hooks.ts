@@ -199,6 +199,7 @@ export function onLayerCopies(
   run: (layers: readonly LayerRecord[], scratch: PruningScratch) => LivePruningState,
 ): PruningResult {
   checkRecordList(layers);
+  for (const { name, data } of layers) checkFloat32Array(`layers ${name}: data`, data);
   const pruned = new Set(ownedLayers(state).map(({ name }) => name));
   const copies = layers.map((layer) =>
     pruned.has(layer.name) ? { ...layer, data: layer.data.slice() } : layer,

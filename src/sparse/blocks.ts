@@ -8,6 +8,9 @@ import {
   zerosLike,
 } from "./elements.ts";
 
+/** The most elements that one array may have. */
+const MOST_ELEMENTS = 2 ** 32;
+
 /** Height and width of a block: [4, 1] for the pattern 4x1. */
 export type BlockShape = readonly [height: number, width: number];
 
@@ -118,6 +121,8 @@ export function packBlocks<E extends ElementArray>(
     count += occupiedInto(bits, mask, shape, block, row, occupied);
     starts[row + 1] = count;
   }
+  if (count * block[0] * block[1] > MOST_ELEMENTS)
+    throw new RangeError(mismatch("block", "blocks that fit into memory", block.join("x")));
   const columns = indexArray(count, blockColumns);
   let next = 0;
   for (let row = 0; row < blockRows; row++) {

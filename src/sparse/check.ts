@@ -1,12 +1,11 @@
 /** Checks that the arrays of a packed matrix are consistent, for example if they were read from a file. */
-import { checkObject } from "../core/checks.ts";
 import type { Problem } from "../core/either.ts";
 import { fromBfloat16 } from "../core/half.ts";
 import { type BitmaskMatrix, isSet } from "./bitmask.ts";
 import { type BlockMatrix, type BlockPositions, blockGrid } from "./blocks.ts";
 import { bitsOf } from "./elements.ts";
 import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./groups.ts";
-import type { PackedMatrix } from "./layout.ts";
+import { checkLayout, type PackedMatrix } from "./layout.ts";
 import type { QuantizedMatrix } from "./quantized.ts";
 
 /** The bits of +infinity in bfloat16. As unsigned integers, the bits of NaN and of negative numbers are larger. */
@@ -141,7 +140,7 @@ function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): b
  * ```
  */
 export function packedProblems(matrix: PackedMatrix): readonly Problem[] {
-  checkObject("matrix", matrix, "layout");
+  checkLayout("matrix", matrix);
   const problems: Problem[] = [];
   const report: Report = (path, expected, got) => {
     problems.push({ path, expected, got: String(got) });

@@ -1,5 +1,5 @@
 /** The layouts of a weight: parses and formats their names, packs and unpacks matrices. */
-import { checkObject, checkString } from "../core/checks.ts";
+import { checkKind, checkObject, checkOneOf, checkString } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import { type BitmaskMatrix, packBitmask, unpackBitmask } from "./bitmask.ts";
 import { type BlockMatrix, type BlockShape, packBlocks, unpackBlocks } from "./blocks.ts";
@@ -39,7 +39,7 @@ export const LAYOUT_SPELLINGS = 'a layout such as "4x1", "2:4", "bitmask", "csr"
  * inverse.
  */
 export function formatLayout(spec: LayoutSpec): string {
-  checkObject("spec", spec, "layout");
+  checkLayout("spec", spec);
   switch (spec.layout) {
     case "blocks":
       return spec.block.join() === "1,1" ? "csr" : spec.block.join("x");
@@ -100,7 +100,7 @@ export function pack<E extends ElementArray>(
   spec: LayoutSpec,
   mask?: Uint8Array,
 ): ExactMatrix<E> {
-  checkObject("spec", spec, "layout");
+  checkLayout("spec", spec);
   switch (spec.layout) {
     case "blocks":
       return packBlocks(data, shape, spec.block, mask);
@@ -119,7 +119,7 @@ export function pack<E extends ElementArray>(
  * Returns the dense row-major matrix. Elements keep their type, but quantized elements become floats. See {@link pack}.
  */
 export function unpack(matrix: PackedMatrix): ElementArray {
-  checkObject("matrix", matrix, "layout");
+  checkLayout("matrix", matrix);
   switch (matrix.layout) {
     case "blocks":
       return unpackBlocks(matrix);
@@ -150,6 +150,12 @@ export const ARRAY_NAMES: {
   channels: ["rows", "columns", "values"],
 });
 
+/** Checks that `value` is an object with a known layout. */
+export function checkLayout(name: string, value: { readonly layout: string }): void {
+  checkObject(name, value, "layout");
+  checkOneOf(`${name}.layout`, value.layout, Object.keys(ARRAY_NAMES));
+}
+
 /** Returns the arrays of a packed matrix with their names, in the order of storage. */
 export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, PackedArray])[] {
   const arrays = new Map<string, unknown>(Object.entries(matrix));
@@ -158,6 +164,9 @@ export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, 
 
 /** Returns the total size of a packed matrix's arrays in bytes. */
 export function packedBytes(matrix: PackedMatrix): number {
-  checkObject("matrix", matrix, "layout");
-  return sumOf(packedArrays(matrix), ([, array]) => array.byteLength);
+  checkLayout("matrix", matrix);
+  const arrays = packedArrays(matrix);
+  for (const [name, array] of arrays)
+    checkKind(ArrayBuffer.isView(array), `matrix.${name}`, "a typed array", array);
+  return sumOf(arrays, ([, array]) => array.byteLength);
 }

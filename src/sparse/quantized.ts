@@ -4,7 +4,7 @@
  */
 import { checkFinite, checkFloat32Array, checkLength, checkObject } from "../core/checks.ts";
 import { fromBfloat16, roundUpToBfloat16 } from "../core/half.ts";
-import { type BlockMatrix, type BlockPositions, unpackBlocks } from "./blocks.ts";
+import { type BlockMatrix, type BlockPositions, checkBlock, unpackBlocks } from "./blocks.ts";
 
 /** A block-sparse matrix of 8-bit integers with a scale for each block. Plain data. */
 export interface QuantizedMatrix extends BlockPositions {
@@ -50,6 +50,8 @@ export function quantizeBlocks(blocks: BlockMatrix<Float32Array>): {
   checkObject("blocks", blocks, "shape", "block", "starts", "columns", "values");
   checkFloat32Array("blocks.values", blocks.values);
   const { shape, block, starts, columns, values: from } = blocks;
+  checkBlock(block);
+  checkLength("blocks.values", from, columns.length * block[0] * block[1]);
   checkFinite("values", from);
   const size = block[0] * block[1];
   const values = new Int8Array(from.length);

@@ -1,8 +1,8 @@
 /** Computes the size of a weight in each layout, and chooses the smallest layout. */
-import { checkObject, checkRecords } from "../core/checks.ts";
+import { checkRecords } from "../core/checks.ts";
 import type { BlockShape } from "./blocks.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elements.ts";
-import { type LayoutSpec, parseLayout } from "./layout.ts";
+import { checkLayout, type LayoutSpec, parseLayout } from "./layout.ts";
 import { blocksTally, layoutTally } from "./tally.ts";
 
 /** The layouts of the usual patterns, and those for weights without a pattern. */
@@ -35,7 +35,7 @@ export function layoutBytes(
   mask?: Uint8Array,
 ): number | null {
   checkMatrix(data, shape, mask);
-  checkObject("spec", spec, "layout");
+  checkLayout("spec", spec);
   const tally = layoutTally(spec, shape, data.BYTES_PER_ELEMENT);
   tally.add(data, shape[0], mask);
   return tally.bytes();

@@ -324,3 +324,9 @@ describe("writing", () => {
     expect([...files.keys()]).toEqual(["config.json", "model.safetensors"]);
   });
 });
+
+test("files without bytes are refused by name", () => {
+  const files = new Map([["config.json", null]]) as unknown as DirectoryFiles;
+  for (const read of [readHuggingFaceModel, readHuggingFaceTokenizer])
+    expect(() => read(files)).toThrow('files "config.json": expected a Uint8Array, got null');
+});

@@ -404,3 +404,16 @@ describe("exact schedules", () => {
     expect(initialisePruning(long, [sineRecord([4, 4])], OPTIONS).pruners.length).toBe(1);
   });
 });
+
+test("layers without data are refused by name", () => {
+  const layers = ["a", "b"].map((name) => sineRecord([8, 4], { name }));
+  const state = initialisePruning(HALF_OF_4X1, layers, OPTIONS);
+  for (const data of [undefined, null, [1, 2]]) {
+    const broken = layers.map((layer, i) =>
+      i === 1 ? { ...layer, data } : layer,
+    ) as readonly LayerRecord[];
+    const message = /^layers b: data: expected a Float32Array/;
+    expect(() => onStepBegin(state, 0, broken)).toThrow(message);
+    expect(() => onAfterOptimizerStep(state, broken)).toThrow(message);
+  }
+});

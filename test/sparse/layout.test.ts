@@ -321,3 +321,27 @@ function growByOne<A extends { readonly length: number }>(array: A): A {
   grown.set(array);
   return grown;
 }
+
+describe("arguments that are not layouts", () => {
+  const weight = Float32Array.of(0, 1, 0, 2);
+
+  it("are refused by name", () => {
+    const wrong = { layout: "csr" } as unknown as LayoutSpec & PackedMatrix;
+    expect(() => pack(weight, [2, 2], wrong)).toThrow(/^spec\.layout: expected one of blocks/);
+    expect(() => layoutBytes(weight, [2, 2], wrong)).toThrow(/^spec\.layout: expected one of/);
+    expect(() => unpack(wrong)).toThrow(/^matrix\.layout: expected one of/);
+    expect(() => packedProblems(wrong)).toThrow(/^matrix\.layout: expected one of/);
+    const packed = pack(weight, [2, 2], { layout: "bitmask" });
+    expect(() => packedBytes({ ...packed, bits: null } as unknown as PackedMatrix)).toThrow(
+      /^matrix\.bits: expected a typed array, got null/,
+    );
+  });
+
+  it("include blocks whose elements do not fit into memory, and others than the values have", () => {
+    expect(() => packBlocks(weight, [2, 2], [2 ** 31, 4])).toThrow(/^block: expected blocks that/);
+    const blocks = packBlocks(weight, [2, 2], [2, 1]);
+    expect(() => quantizeBlocks({ ...blocks, block: [2, 2] })).toThrow(
+      /^blocks\.values: expected 4/,
+    );
+  });
+});
