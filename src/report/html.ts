@@ -73,7 +73,7 @@ function patternSection(report: RunReport, run: PatternRun): string {
     ...(run.layers.length > 0 ? [layerPlot(run)] : []),
   ];
   return [
-    heading("Pruned to ", run.pattern),
+    heading("Pruned to ", run.label),
     element("div", { class: "grid-2" }, figures.join("")),
     run.mask === undefined ? "" : element("div", { class: "wide" }, maskCard(run.mask)),
   ].join("");

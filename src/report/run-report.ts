@@ -2,6 +2,8 @@
 
 /** A row of the results table: the results for one pattern over all seeds. */
 export interface ResultRow {
+  /** The pattern, with the name of the recipe if several have the same pattern. */
+  readonly label: string;
   /** The pattern as it is written in configurations, such as `4x1`. */
   readonly pattern: string;
   /** The numbers of pruned blocks and of all blocks in the pruned layers (elements for N:M), as means over seeds. */
@@ -62,6 +64,8 @@ export interface MaskMatrix {
 }
 
 export interface PatternRun {
+  /** The same as in the table. */
+  readonly label: string;
   readonly pattern: string;
   /** The training curves, one for each seed. */
   readonly curves: readonly SeedCurve[];

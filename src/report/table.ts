@@ -71,7 +71,7 @@ export function resultsTable(results: ResultTable): TextTable {
       "seconds",
     ],
     rows: results.rows.map((row) => [
-      row.pattern,
+      row.label,
       `${formatCount(row.prunedBlocks)}/${formatCount(row.totalBlocks)}`,
       row.sparsityOverLinear.toFixed(4),
       row.sparsityOverPruned.toFixed(4),

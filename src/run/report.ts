@@ -45,8 +45,18 @@ function curveOf(phase: PhaseHistory, metric: MetricName): SeedCurve {
   return { seed: phase.seed, epochs };
 }
 
+/** Returns a label for the phases of each recipe: the pattern, with the recipe if several have the same pattern. */
+function labelsOf(recipes: readonly (readonly PhaseHistory[])[]): readonly string[] {
+  const patterns = recipes.map(([first]) => first?.pattern ?? "");
+  return patterns.map((pattern, i) => {
+    const isAlone = patterns.indexOf(pattern) === patterns.lastIndexOf(pattern);
+    return isAlone ? pattern : `${pattern} (${recipes[i]?.[0]?.recipe ?? ""})`;
+  });
+}
+
 /** Builds the report's section for one pattern. `phases` are the sparse phases of one recipe, one for each seed. */
 function patternRun(
+  label: string,
   phases: readonly PhaseHistory[],
   metric: MetricName,
   mask: MaskMatrix | undefined,
@@ -54,6 +64,7 @@ function patternRun(
   const [first] = phases;
   const layers = first?.result?.last.sparsity?.layers ?? [];
   return {
+    label,
     pattern: first?.pattern ?? "",
     curves: phases.map((phase) => curveOf(phase, metric)),
     schedule: first?.schedule ?? [],
@@ -76,6 +87,7 @@ function sparsityOf(models: readonly MeasuredModel[], count: "prunedLayers" | "a
 
 /** Builds the table row for one pattern; undefined until every started seed has finished its sparse phase. */
 function resultRow(
+  label: string,
   outcome: RunOutcome,
   dense: readonly PhaseResult[],
   phases: readonly PhaseHistory[],
@@ -89,6 +101,7 @@ function resultRow(
   const metrics = (models: readonly MeasuredModel[]): readonly number[] =>
     models.map(({ evaluation }) => metricOf(evaluation, metric));
   return {
+    label,
     pattern: first.pattern,
     prunedBlocks: mean(last.map(({ sparsity }) => sparsity?.prunedBlocks.zeros ?? 0)),
     totalBlocks: mean(last.map(({ sparsity }) => sparsity?.prunedBlocks.total ?? 0)),
@@ -147,16 +160,19 @@ export async function reportOf(
   const sparsePhases = phases.filter(({ phase }) => phase === "sparse");
   const recipes = [...new Set(sparsePhases.map(({ recipe }) => recipe))];
   const sparse = recipes.map((recipe) => sparsePhases.filter((each) => each.recipe === recipe));
+  const labels = labelsOf(sparse);
   const dense = resultsOf(densePhases);
   const masks = await Promise.all(sparse.map(([first]) => maskOf(storage, outcome, first)));
   return {
     ...texts,
     table: {
       metric: METRIC_NAMES[metric].text,
-      rows: sparse.flatMap((phases) => resultRow(outcome, dense, phases, metric) ?? []),
+      rows: sparse.flatMap(
+        (phases, i) => resultRow(labels[i] ?? "", outcome, dense, phases, metric) ?? [],
+      ),
     },
     ...finalTables(resultsOf(phases), task),
     dense: densePhases.map((phase) => curveOf(phase, metric)),
-    patterns: sparse.map((phases, index) => patternRun(phases, metric, masks[index])),
+    patterns: sparse.map((phases, i) => patternRun(labels[i] ?? "", phases, metric, masks[i])),
   };
 }

@@ -21,6 +21,7 @@ function patternRun(pattern: string, target: number): PatternRun {
   const rows = 96;
   const columns = 128;
   return {
+    label: pattern,
     pattern,
     curves: [curve(1, 15, 0.9, 0.2), curve(2, 15, 0.95, 0.25)],
     schedule: Array.from({ length: 30 }, (_, index) => ({
@@ -56,6 +57,7 @@ export const SAMPLE: RunReport = {
     metric: "accuracy",
     rows: [
       {
+        label: "4x1",
         pattern: "4x1",
         prunedBlocks: 9216,
         totalBlocks: 10240,
@@ -67,6 +69,7 @@ export const SAMPLE: RunReport = {
         seconds: 61.4,
       },
       {
+        label: "2:4",
         pattern: "2:4",
         prunedBlocks: 20480,
         totalBlocks: 40960,

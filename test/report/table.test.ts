@@ -44,13 +44,14 @@ test("the column of pruning without fine-tuning is left out where nobody measure
     sparse: [1],
     seconds: 1,
   };
-  const table = resultsTable({ metric: "F1", rows: [{ pattern: "4x1", ...row }] });
+  const table = resultsTable({ metric: "F1", rows: [{ label: "4x1", pattern: "4x1", ...row }] });
   expect(table.header).not.toContain("without fine-tuning");
   expect(table.rows[0]).toHaveLength(table.header.length);
 });
 
 test("the relative drop compares the maxima", () => {
   const row = {
+    label: "2:4",
     pattern: "2:4",
     prunedBlocks: 0,
     totalBlocks: 1,

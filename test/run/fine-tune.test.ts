@@ -108,10 +108,14 @@ test("a run needs nothing but a storage and kernels", async () => {
   );
 });
 
-test("recipes with one pattern have a directory each", async () => {
+test("recipes with one pattern have a directory and a label each", async () => {
   const recipes = ["Half a", "most"].map((name) => ({ ...shortRecipe("demo-4x1"), name }));
-  const { outcome, storage } = await run({ plan: { ...PLAN, recipes } });
+  const { outcome, report, storage } = await run({ plan: { ...PLAN, recipes } });
   expect(outcome.completed).toBe(true);
+  const labels = ["4x1 (Half a)", "4x1 (most)"];
+  expect(report.patterns.map(({ label }) => label)).toEqual(labels);
+  expect(report.table.rows.map(({ label }) => label)).toEqual(labels);
+  expect(report.patterns.map(({ pattern }) => pattern)).toEqual(["4x1", "4x1"]);
   for (const folder of ["dense", "sparse-4x1-Half-a", "sparse-4x1-most"])
     expect(storage.files.has(`run/${folder}/model.safetensors`)).toBe(true);
   const alike = ["a b", "A-b"].map((name) => ({ ...shortRecipe("demo-4x1"), name }));
