@@ -1,6 +1,7 @@
 /** Fine-tunes a model. The run is an async iterator of events: epochs of steps, with an evaluation after each epoch. */
 
 import { sumOf } from "../core/sum.ts";
+import { zeroGradients } from "../tensor/parameter.ts";
 import { bucketedBatches, shuffledBatches } from "./batches.ts";
 import {
   checkOutputs,
@@ -152,6 +153,8 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
     const { signal } = this.#options;
     const session = this.#session;
     const turn = eventLoopTurns();
+    // A backward pass of the caller may have left gradients.
+    zeroGradients(session.backend, session.model.parameters);
     yield this.#start();
     while (this.#progress.reportedEpochs < this.#updates.length) {
       const epoch = this.#progress.reportedEpochs;

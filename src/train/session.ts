@@ -3,7 +3,6 @@ import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/hooks.ts";
 import type { PruningState } from "../prune/state.ts";
-import { zeroGradients } from "../tensor/parameter.ts";
 import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
 import {
   createPruningKernels,
@@ -60,7 +59,7 @@ export function createSession<Batch extends LabelledBatch>(
   }
   const { optimizer, parameterRules, teacherCache, distillation } = settings;
   const pruning = startPruning(backend, model, settings);
-  const session = {
+  return {
     backend,
     model,
     teacher,
@@ -75,9 +74,6 @@ export function createSession<Batch extends LabelledBatch>(
     step: 0,
     released: false,
   };
-  // A backward pass of the caller may have left gradients.
-  zeroGradients(backend, model.parameters);
-  return session;
 }
 
 /**

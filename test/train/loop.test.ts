@@ -313,6 +313,12 @@ test("gradients of an earlier backward pass do not join the first step", async (
   for (const { gradient } of stale.model.parameters.values()) gradient.data.fill(3);
   expect(await collectEvents(stale)).toEqual(await collectEvents(clean));
   expect(weightsOf(stale)).toEqual(weightsOf(clean));
+
+  const later = perceptronOptions(backend, { pruning: PRUNING });
+  const run = fineTune(later);
+  for (const { gradient } of later.model.parameters.values()) gradient.data.fill(3);
+  for await (const _ of run);
+  expect(weightsOf(later)).toEqual(weightsOf(clean));
 });
 
 test("a parameter under two names is refused with both", () => {
