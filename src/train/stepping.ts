@@ -21,6 +21,15 @@ export function updateSizes(
   return sizes;
 }
 
+/** Returns the number of {@link updateSizes}, without a list of them. */
+function updateCount(
+  batches: number,
+  { gradientAccumulationSteps: most, profile }: Stepping,
+): number {
+  if (profile === "strict" || batches === 0) return Math.ceil(batches / most);
+  return 1 + Math.ceil((batches - 1) / most);
+}
+
 /** Returns the number of epochs that `maxTrainSteps` takes; `epochs` without it. */
 export function epochsOfRun(batches: number, epochs: number, settings: Stepping): number {
   const { maxTrainSteps, gradientAccumulationSteps } = settings;
@@ -43,7 +52,7 @@ export function updatesByEpoch(
   epochs: number,
   settings: Stepping,
 ): readonly number[] {
-  const whole = updateSizes(batches, settings).length;
+  const whole = updateCount(batches, settings);
   const most = updatesOfRun(batches, epochs, settings);
   const updates: number[] = [];
   let done = 0;
