@@ -8,7 +8,7 @@ export interface TaskLabels {
   readonly problemType: ProblemType;
   /** The names of the labels in the order of their ids; null for regression. */
   readonly names: readonly string[] | null;
-  /** Whether a model with as many named labels keeps its names and its head. */
+  /** Whether a model with as many labels of other names keeps its names and its head. */
   readonly yieldsToModel: boolean;
   /** The columns of the rows, which the model keeps as defaults; null if the task has a form of its own. */
   readonly rows: StoredColumns | null;
@@ -41,8 +41,19 @@ function defaultName(id: number): string {
 export function hasHeadFor(config: ModelConfig, labels: TaskLabels): boolean {
   if (config.labels !== (labels.names?.length ?? 1)) return false;
   const own = labelNames(config);
-  if (own === undefined || labels.names === null || labels.yieldsToModel) return true;
-  return labels.names.every((name, id) => name === own[id]);
+  if (own === undefined || labels.names === null) return true;
+  const isSame = isSameOrder(own, labels.names);
+  return isSame || (labels.yieldsToModel && !isReordered(own, labels.names));
+}
+
+function isSameOrder(a: readonly string[], b: readonly string[]): boolean {
+  return a.every((name, id) => name === b[id]);
+}
+
+/** Whether names are those of a task in another order, in any case. Then ids have other meanings. */
+function isReordered(names: readonly string[], ofTask: readonly string[]): boolean {
+  const lower = names.map((name) => name.toLowerCase());
+  return ofTask.every((name) => lower.includes(name)) && !isSameOrder(lower, ofTask);
 }
 
 /** Returns the configuration with the labels of a task, and with the columns of its rows. */
