@@ -13,6 +13,8 @@ import type { RunStorage } from "./storage.ts";
 export interface EvaluationRows extends InferenceRows {
   /** The label of each row: an id or a value, or for several labels a row [rows, outputs] of 0 and 1. */
   readonly labels: Int32Array | Float64Array | Uint8Array;
+  /** The class whose F1 the metric `f1` is. Default 1. */
+  readonly positive?: number | undefined;
 }
 
 /** Reads a row file with labels. A label that the model does not have makes a bad row. */

@@ -40,7 +40,7 @@ export async function evaluateModel(
     predictions.set(decided, done);
     done += decided.length;
   });
-  return namedMetrics(problemType, outputs, rows.labels, predictions);
+  return namedMetrics(problemType, outputs, rows.labels, predictions, rows.positive);
 }
 
 /** Returns the class with the largest logit in each row. A tie goes to the lowest class. */

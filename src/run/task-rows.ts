@@ -73,6 +73,7 @@ function taskRows(
   return {
     path,
     count: rows.length,
+    positive: ids === "values" ? undefined : ids[1],
     labels:
       ids === "values"
         ? Float64Array.from(examples, ({ label }) => label)

@@ -65,7 +65,13 @@ interface Result {
   readonly rows: number;
   readonly skipped: Readonly<Record<string, number>>;
   readonly metrics: Readonly<Record<string, number>>;
-  readonly classes: readonly { label: string; precision: number; recall: number; rows: number }[];
+  readonly classes: readonly {
+    label: string;
+    precision: number;
+    recall: number;
+    f1: number;
+    rows: number;
+  }[];
   readonly confusion: { readonly labels: readonly string[]; readonly counts: readonly number[][] };
   readonly rowsPerSecond: number;
 }
@@ -203,6 +209,15 @@ describe("espalier evaluate", () => {
     expect(Object.keys(directory.metrics)).toEqual(["accuracy", "f1", "macro_f1", "matthews"]);
     const file = await result("binary", "task/dev.tsv", "--task", "mrpc");
     expect(file.metrics).toEqual(directory.metrics);
+  });
+
+  test("takes the F1 of the task's class 1 if the model has another order", async () => {
+    const id2label = { 0: "equivalent", 1: "not_equivalent" };
+    await writeModel(path("reversed"), { id2label });
+    const { metrics, classes } = await result("reversed", "task", "--task", "mrpc");
+    const [first, second] = classes.map(({ f1 }) => f1);
+    expect(metrics.f1).toBe(first);
+    expect(metrics.f1).not.toBe(second);
   });
 
   test("evaluates both files of MNLI, and finds labels by name if their order differs", async () => {

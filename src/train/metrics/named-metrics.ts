@@ -5,7 +5,7 @@ import { type ClassMetrics, classificationMetrics } from "./classification.ts";
 import { multiLabelMetrics } from "./multi-label.ts";
 import { regressionMetrics } from "./regression.ts";
 
-/** Returns the metrics of a model, the most telling one first. `f1` is the F1 of class 1 of two classes. */
+/** Returns the metrics of a model, the most telling one first. `f1` is the F1 of one of two classes. */
 export function metricsOf(problemType: ProblemType, outputs: number): readonly MetricName[] {
   switch (problemType) {
     case "single_label_classification":
@@ -42,6 +42,7 @@ export interface NamedMetrics {
  *
  * @param labels ids, values, or for several labels a row [rows, outputs] of 0 and 1
  * @param predictions of the same form
+ * @param positive the class whose F1 `f1` is
  * @throws RangeError if there are no rows, or if the lengths differ
  */
 export function namedMetrics(
@@ -49,13 +50,15 @@ export function namedMetrics(
   outputs: number,
   labels: ArrayLike<number>,
   predictions: ArrayLike<number>,
+  positive: number = 1,
 ): NamedMetrics {
   const named = (values: Readonly<Partial<Record<MetricName, number | null>>>) =>
     new Map(metricsOf(problemType, outputs).map((name) => [name, values[name] ?? null]));
   switch (problemType) {
     case "single_label_classification": {
       const found = classificationMetrics(labels, predictions);
-      const values = named({ ...found, f1: found.binaryF1 });
+      const f1 = found.perClass.find(({ id }) => id === positive)?.f1 ?? 0;
+      const values = named({ ...found, f1 });
       return { values, perClass: found.perClass, confusion: found.confusion };
     }
     case "multi_label_classification": {
