@@ -54,8 +54,16 @@ export function startWebThread(createWorker: () => WebWorker): StartThread {
   return (start) =>
     new Promise((resolve, reject) => {
       const { worker, url } = workerWithUrl(createWorker);
-      worker.addEventListener("error", (event) => reject(workerError(url, event)));
-      worker.addEventListener("message", () => resolve(worker));
+      checkObject("the result of createWorker", worker, "postMessage", "addEventListener");
+      let isReady = false;
+      worker.addEventListener("error", (event) => {
+        if (!isReady) worker.terminate();
+        reject(workerError(url, event));
+      });
+      worker.addEventListener("message", () => {
+        isReady = true;
+        resolve(worker);
+      });
       worker.postMessage(start);
     });
 }

@@ -175,13 +175,14 @@ describe("a backend of several threads", () => {
 
   it("names the URL of a Web Worker's script that does not load", async () => {
     type Listener = (event: unknown) => void;
+    const terminate = vi.fn();
     const failing = (event: unknown) =>
       class {
         addEventListener(type: string, listener: Listener): void {
           if (type === "error") setTimeout(() => listener(event), 0);
         }
         postMessage(): void {}
-        terminate(): void {}
+        terminate = terminate;
       };
     const start = async (event: unknown) => {
       const Own = failing(event);
@@ -206,6 +207,11 @@ describe("a backend of several threads", () => {
     const startThread = startWebThread(() => new Own());
     await expect(createThreadedBackend({ threads: 2, startThread })).rejects.toThrow(
       /^kernels: expected the script espalier\/worker, got: nothing that loads$/,
+    );
+    expect(terminate).toHaveBeenCalledTimes(3);
+    const nothing = startWebThread(() => undefined as never);
+    await expect(createThreadedBackend({ threads: 2, startThread: nothing })).rejects.toThrow(
+      /^the result of createWorker: expected an object, postMessage, addEventListener, got undefined$/,
     );
   });
 
