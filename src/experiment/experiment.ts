@@ -159,6 +159,10 @@ function checkExperiment(options: ExperimentOptions): void {
   checkRecords("recipes", options.recipes, "name", "dense", "metric");
   checkRecords("trainingRows", options.trainingRows, "inputIds");
   checkRecords("evaluationRows", options.evaluationRows, "inputIds");
+  const { finalRows = {} } = options;
+  checkObject("finalRows", finalRows);
+  for (const [name, rows] of Object.entries(finalRows))
+    checkRecords(`finalRows.${name}`, rows, "inputIds");
   const { recipes, trainingRows, evaluationRows, seed, config, teacher } = options;
   checkInteger("seed", seed);
   for (const [name, list] of Object.entries({ recipes, trainingRows, evaluationRows }))

@@ -3,6 +3,7 @@ import type { StopSignal } from "../core/abort.ts";
 import {
   checkFunction,
   checkInteger,
+  checkKind,
   checkList,
   checkObject,
   checkOptions,
@@ -64,6 +65,9 @@ const FINE_TUNE_OPTIONS: readonly (keyof FineTuneOptions<never, never>)[] = [
   "resumeFrom",
 ];
 
+/** The maximum number of epochs, which a run lists. */
+const MOST_EPOCHS = 2 ** 20;
+
 /** @throws TypeError or RangeError that names the option */
 export function checkFineTuneOptions<Row, Batch extends LabelledBatch>(
   options: FineTuneOptions<Row, Batch>,
@@ -72,13 +76,13 @@ export function checkFineTuneOptions<Row, Batch extends LabelledBatch>(
   checkBackend(options.backend);
   checkModel("model", options.model);
   if (options.teacher !== undefined) checkModel("teacher", options.teacher);
-  checkList("trainingRows", options.trainingRows);
-  if (options.evaluationRows !== undefined) checkList("evaluationRows", options.evaluationRows);
+  checkRows("trainingRows", options.trainingRows);
+  if (options.evaluationRows !== undefined) checkRows("evaluationRows", options.evaluationRows);
   checkFunction("collate", options.collate);
   if (options.rowLength !== undefined) checkFunction("rowLength", options.rowLength);
   checkObject("settings", options.settings, "optimizer", "schedule");
   if (options.resumeFrom !== undefined) checkObject("resumeFrom", options.resumeFrom, "terms");
-  checkInteger("epochs", options.epochs);
+  checkInteger("epochs", options.epochs, 0, MOST_EPOCHS);
   checkInteger("batchSize", options.batchSize, 1);
   checkInteger("evaluateEvery", options.evaluateEvery ?? 1, 1);
   checkInteger("evaluationBatchSize", options.evaluationBatchSize ?? 1, 1);
@@ -88,4 +92,11 @@ export function checkFineTuneOptions<Row, Batch extends LabelledBatch>(
   if (options.trainingRows.length === 0) {
     throw new RangeError("trainingRows: expected at least one row, got none");
   }
+}
+
+/** Checks that a value is an array without holes, which could be far longer than memory allows. */
+function checkRows(name: string, rows: readonly unknown[]): void {
+  checkList(name, rows);
+  for (let i = 0; i < rows.length; i++)
+    if (rows[i] === undefined) checkKind(false, `${name}[${i}]`, "a row", undefined);
 }

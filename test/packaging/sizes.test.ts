@@ -37,13 +37,13 @@ const FUNCTION_LIMITS: readonly (readonly [name: string, entry: string, most: nu
   // Half of it is the table of tasks.
   ["parseGlueTsv", "espalier/io", 5_400],
   // Messages name the content of other files.
-  ["readHuggingFaceModel", "espalier/io", 10_900],
+  ["readHuggingFaceModel", "espalier/io", 11_000],
   ["verifyPattern", "espalier/checkpoint", 5_400],
   // The table of profiles names every stage of pruning.
   ["planPruning", "espalier/checkpoint", 27_500],
   // A third of it is the table of model types.
   ["tensorFacts", "espalier/checkpoint", 14_100],
-  ["packTensor", "espalier/checkpoint", 23_800],
+  ["packTensor", "espalier/checkpoint", 24_000],
   ["unpack", "espalier/sparse", 4_000],
 ];
 
