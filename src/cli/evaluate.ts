@@ -24,10 +24,10 @@ import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import {
   createRowProgress,
+  describeRows,
   INFERENCE_OPTIONS,
   type Inference,
   type InferenceValues,
-  noteSkipped,
   type OpenModel,
   rowFileProblems,
   withInference,
@@ -137,7 +137,7 @@ async function evaluateSets(
 ): Promise<readonly Evaluated[]> {
   const evaluated: Evaluated[] = [];
   for (const rows of sets) {
-    noteSkipped(console, rows.path, rows.skipped);
+    describeRows(console, rows);
     const progress = createRowProgress(console, "evaluate", rows.count);
     const began = performance.now();
     try {

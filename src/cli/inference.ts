@@ -2,8 +2,9 @@
 import { InputError, type Problem, refuseInput } from "../core/either.ts";
 import { pairProblems } from "../experiment/model-fit.ts";
 import { TOKENIZER_KINDS, type TokenizerKind } from "../io/hugging-face.ts";
+import { describeColumns } from "../io/rows/columns.ts";
 import { optionProblems } from "../io/rows/options.ts";
-import { countProblems, type ProblemLog, rowProblems, toProblem } from "../io/rows/problems.ts";
+import { countProblems, rowProblems, toProblem } from "../io/rows/problems.ts";
 import type { TextRow } from "../io/rows/row-reader.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
@@ -13,6 +14,7 @@ import { turn } from "../node/turn.ts";
 import { firstBatchTokens, type InferenceSettings } from "../run/inference.ts";
 import { outputMeaning } from "../run/model-labels.ts";
 import type { OutputMeaning } from "../run/prediction.ts";
+import type { InferenceRows } from "../run/row-passes.ts";
 import {
   type LoadedClassifier,
   type OpenClassifier,
@@ -169,21 +171,24 @@ export function createRowProgress(
   label: string,
   total: number,
 ): { readonly add: (rows: number) => void; readonly finish: () => void } {
-  const progress = createProgress(err, undefined, "rows");
-  const shownAfter = err.isTerminal ? SHOWN_AFTER.terminal : SHOWN_AFTER.other;
-  const began = performance.now();
+  const quiet = err.isTerminal ? SHOWN_AFTER.terminal : SHOWN_AFTER.other;
+  const progress = createProgress(err, undefined, "rows", quiet);
   let done = 0;
   return {
     add: (rows) => {
       done += rows;
-      if (performance.now() - began >= shownAfter) progress.update(label, done, total, null);
+      progress.update(label, done, total, null);
     },
     finish: progress.finish,
   };
 }
 
-/** Says which rows of a file were skipped. */
-export function noteSkipped({ err }: Console, path: string, skipped: ProblemLog): void {
+/** Says which columns of a file are read, and which rows were skipped. */
+export function describeRows(
+  { err }: Console,
+  { path, columns, skipped }: Pick<InferenceRows, "path" | "columns" | "skipped">,
+): void {
+  if (columns !== null) err.write(`${describeColumns(columns)}\n`);
   const count = countProblems(skipped);
   if (count === 0) return;
   err.write(`${path}: skipped ${count} ${count === 1 ? "row" : "rows"}\n`);

@@ -23,10 +23,10 @@ import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import {
   createRowProgress,
+  describeRows,
   INFERENCE_OPTIONS,
   type Inference,
   type InferenceValues,
-  noteSkipped,
   type OpenModel,
   rowFileProblems,
   withInference,
@@ -97,7 +97,7 @@ export async function predictFile(
   const use = async (inference: Inference<InferenceRows>): Promise<Predicted> => {
     const { rows, model } = inference;
     onLoaded?.(model.classifier);
-    noteSkipped(console, data, rows.skipped);
+    describeRows(console, rows);
     const began = performance.now();
     await writePredictions(inference, output, console);
     return { rows, seconds: (performance.now() - began) / 1000 };

@@ -61,12 +61,15 @@ export function progressBar(state: ProgressState, columns: number): string {
  *
  * @param now returns the time of a monotonic clock in milliseconds
  * @param unit the plural name of the units that are counted
+ * @param quiet milliseconds before anything is shown. Shorter work shows nothing
  */
 export function createProgress(
   output: TextOutput,
   now: () => number = () => performance.now(),
   unit: string = "steps",
+  quiet: number = 0,
 ): Progress {
+  const began = now();
   let samples: readonly (readonly [time: number, done: number])[] = [];
   let lastWrite = -Infinity;
   let drawn = false;
@@ -90,6 +93,10 @@ export function createProgress(
   return {
     update: (label, done, total, loss) => {
       const time = now();
+      if (time - began < quiet) {
+        rate(time, done);
+        return;
+      }
       const waited = time - lastWrite;
       if (done < total && waited < (output.isTerminal ? REDRAW : LINE)) return;
       const state = { label, done, total, loss, rate: rate(time, done), unit };

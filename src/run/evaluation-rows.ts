@@ -26,17 +26,17 @@ export async function readEvaluationRows(
 ): Promise<Either<readonly Problem[], EvaluationRows>> {
   const reader = { ...settings, needsLabels: true };
   const { file, sample, hasPairs } = await readFirst(storage, reader, turn);
-  const columns = columnProblems(file.columns, meaning);
-  if (columns.length > 0) return left(columns);
+  const wrong = columnProblems(file.columns, meaning);
+  if (wrong.length > 0) return left(wrong);
   const ended = endValidation(file, labelMeaning(meaning, file.labels), settings.options);
   if (isLeft(ended)) return left(rowProblems(ended.left));
-  const { kept, skipped, labels } = ended.right;
+  const { kept, skipped, labels, columns } = ended.right;
   return right({
     path: settings.name,
     count: kept.length,
     labels: keptLabels(labels, kept, meaning.names.length),
     pieces: readAgain(storage, reader, kept),
-    ...{ sample, hasPairs, skipped },
+    ...{ sample, hasPairs, columns, skipped },
   });
 }
 

@@ -1,7 +1,7 @@
 /** Reads the rows for which a model predicts labels. */
 import { type Either, isLeft, left, type Problem, right } from "../core/either.ts";
 import { rowProblems } from "../io/rows/problems.ts";
-import type { RowReaderOptions } from "../io/rows/row-reader.ts";
+import { LINE_COLUMNS, type RowReaderOptions } from "../io/rows/row-reader.ts";
 import { endUnlabelled } from "../io/rows/row-sets.ts";
 import { type InferenceRows, readAgain, readFirst } from "./row-passes.ts";
 import type { RunStorage } from "./storage.ts";
@@ -16,11 +16,12 @@ export async function readPredictionRows(
   const { file, sample, hasPairs } = await readFirst(storage, reader, turn);
   const ended = endUnlabelled(file);
   if (isLeft(ended)) return left(rowProblems(ended.left));
-  const { kept, skipped } = ended.right;
+  const { kept, skipped, columns } = ended.right;
   return right({
     path: settings.name,
     count: kept.length,
     pieces: readAgain(storage, reader, kept),
+    columns: columns === LINE_COLUMNS ? null : columns,
     ...{ sample, hasPairs, skipped },
   });
 }

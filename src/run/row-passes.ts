@@ -3,6 +3,7 @@
  * any size is refused before work, and its texts are never all in memory.
  */
 import { InputError } from "../core/either.ts";
+import type { RowColumns } from "../io/rows/columns.ts";
 import { countProblems, type ProblemLog, rowProblems } from "../io/rows/problems.ts";
 import {
   createRowReader,
@@ -23,6 +24,8 @@ export interface InferenceRows {
   /** The first rows. */
   readonly sample: readonly ReadRow[];
   readonly hasPairs: boolean;
+  /** Null if the columns have no names. */
+  readonly columns: RowColumns | null;
   /** The rows that were skipped, with the reasons. */
   readonly skipped: ProblemLog;
 }

@@ -81,6 +81,7 @@ function taskRows(
     pieces: (onRows) => onRows(rows),
     sample: rows.slice(0, SAMPLE_ROWS),
     hasPairs: rows.some(({ textPair }) => textPair !== null),
+    columns: null,
     skipped: createProblemLog(),
   };
 }

@@ -1,6 +1,6 @@
 /** Reads the training and validation rows of a run from row files, and decides what their labels mean. */
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
-import { labelColumns, type RowColumns } from "../io/rows/columns.ts";
+import { describeColumns, type RowColumns } from "../io/rows/columns.ts";
 import type { LabelMeaning, RowLabels } from "../io/rows/labels.ts";
 import { optionProblems, type RowOptions } from "../io/rows/options.ts";
 import {
@@ -130,8 +130,6 @@ export function describeRows(
   { trainFile, validationFile, testFile, splitSeed }: RowFilesRequest,
   { columns, meaning, training, validation, test, split }: TrainingRows,
 ): readonly string[] {
-  const { text, textPair } = columns;
-  const names = [text, ...(textPair === null ? [] : [textPair])].map(quotedName);
   const source =
     split === null
       ? `from ${validationFile}`
@@ -142,7 +140,7 @@ export function describeRows(
     ...(test === undefined ? [] : skippedLines(testFile, test)),
   ];
   return [
-    `columns: text ${names.join(" and ")}, label ${labelColumns(columns).map(quotedName).join(", ")}`,
+    describeColumns(columns),
     `rows: ${training.rows.length} for training, ${validation.rows.length} for validation (${source})`,
     ...skipped,
     `problem type: ${meaning.problemType}${labelText(meaning)}`,

@@ -82,7 +82,10 @@ function evaluate(model: string, data: string, ...more: string[]): Promise<Ran> 
 
 async function result(model: string, data: string, ...more: string[]): Promise<Result> {
   const { code, out, err } = await evaluate(model, data, "--json", ...more);
-  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(code).toBe(0);
+  expect(err).toMatch(
+    more.includes("--task") ? /^$/ : /^columns: text "\w+"( and "\w+")?, label "[^\n]+"\n$/,
+  );
   expect(out.trimEnd()).not.toContain("\n");
   return JSON.parse(out);
 }
@@ -187,7 +190,8 @@ describe("espalier evaluate", () => {
       "single.jsonl",
       ...min(`accuracy=${accuracy},macro-f1=0`),
     );
-    expect(reached).toMatchObject({ code: 0, err: "" });
+    const columns = 'columns: text "text", label "label"\n';
+    expect(reached).toMatchObject({ code: 0, err: columns });
     const missed = await evaluate(
       "single",
       "single.jsonl",
@@ -196,7 +200,9 @@ describe("espalier evaluate", () => {
       "--json",
     );
     expect(missed.code).toBe(1);
-    expect(missed.err).toBe(`accuracy: expected at least 1, got ${accuracy.toFixed(4)}\n`);
+    expect(missed.err).toBe(
+      `${columns}accuracy: expected at least 1, got ${accuracy.toFixed(4)}\n`,
+    );
     expect(JSON.parse(missed.out).bounds).toEqual([
       { metric: "accuracy", least: 1, reached: false },
       { metric: "matthews", least: -1, reached: true },

@@ -60,7 +60,7 @@ async function predicted(
 ): Promise<readonly string[][]> {
   const out = path(`predicted-${count++}.csv`);
   const { code, err } = await predict(model, data, "--out", out, ...more);
-  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect({ code, err }).toEqual({ code: 0, err: 'columns: text "text"\n' });
   const text = readFileSync(out, "utf8");
   expect(text.endsWith("\n")).toBe(true);
   return Papa.parse<string[]>(text.slice(0, -1)).data;
@@ -133,7 +133,7 @@ describe("espalier predict", () => {
     const { code, err } = await predict("multi", "rows.csv", ...comma);
     expect({ code, err }).toEqual({
       code: 2,
-      err: "--label-separator: expected a character that no label of the model has, got tall, old\n",
+      err: 'columns: text "text"\n--label-separator: expected a character that no label of the model has, got tall, old\n',
     });
     expect(existsSync(out)).toBe(false);
   });

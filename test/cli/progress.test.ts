@@ -62,3 +62,21 @@ test("elsewhere plain lines come now and then", () => {
   expect(writes.at(-1)).toBe("dense  100/100  1.00 steps/s  ETA 0:00\n");
   expect(writes.join("")).not.toContain("\r");
 });
+
+test("short work shows nothing, and the first figures of longer work have a rate", () => {
+  let time = 0;
+  const { writes, output } = recorder(true, 120);
+  const run = (rows: number): void => {
+    time = 0;
+    const progress = createProgress(output, () => time, "rows", 500);
+    for (let row = 0; row <= rows; row++) {
+      time = row * 10;
+      progress.update("predict", row, rows, null);
+    }
+    progress.finish();
+  };
+  run(40);
+  expect(writes).toEqual([]);
+  run(100);
+  expect(writes[0]).toContain("50/100  100 rows/s  ETA 0:01");
+});

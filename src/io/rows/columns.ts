@@ -102,6 +102,15 @@ export function columnsProblem(found: FoundColumns, columns: RowColumns): RowPro
   return columnProblem(found, doubled, `one column ${doubled}`, "two of this name");
 }
 
+/** Describes the chosen columns for the user. */
+export function describeColumns(columns: RowColumns): string {
+  const { text, textPair } = columns;
+  const quote = (name: string): string => JSON.stringify(name);
+  const texts = [text, ...(textPair === null ? [] : [textPair])].map(quote).join(" and ");
+  const labels = labelColumns(columns).map(quote).join(", ");
+  return `columns: text ${texts}${labels === "" ? "" : `, label ${labels}`}`;
+}
+
 export function labelColumns({ label }: RowColumns): readonly string[] {
   if (label === null) return [];
   return typeof label === "string" ? [label] : label;

@@ -82,8 +82,8 @@ export interface RowReaderOptions {
 
 type Form = "csv" | "tsv" | "json" | "lines";
 
-/** The columns of lines of text. */
-const LINE_COLUMNS: RowColumns = { text: "text", textPair: "text_pair", label: null };
+/** The columns of lines of text, which have no names. */
+export const LINE_COLUMNS: RowColumns = { text: "text", textPair: "text_pair", label: null };
 
 const FORMS: readonly (readonly [RegExp, Form])[] = [
   [/\.csv(\.gz)?$/i, "csv"],
