@@ -82,6 +82,11 @@ export function parseArguments<Options extends OptionTable>(
       problems.push({ path: typed, expected: "one value", got: "several" });
     seen.add(key);
     const text = attached ?? takeValue(option, rest);
+    if (option.refusal !== undefined) {
+      // The value is not repeated: it may be secret.
+      problems.push({ path: typed, expected: `no such option (${option.refusal})`, got: "one" });
+      continue;
+    }
     const value = text === undefined ? undefined : option.read(text);
     const expected = text === undefined ? option.placeholder : option.expected;
     const got = text === undefined ? "nothing" : JSON.stringify(text);

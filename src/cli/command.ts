@@ -77,9 +77,9 @@ function helpText({
   positionals,
   options,
 }: Omit<CommandDefinition<OptionTable>, "run">): string {
-  const lines = Object.entries({ ...options, ...COMMON }).map(([key, option]) =>
-    optionHelp(key, option),
-  );
+  const lines = Object.entries({ ...options, ...COMMON })
+    .filter(([, { refusal }]) => refusal === undefined)
+    .map(([key, option]) => optionHelp(key, option));
   return [
     ["usage: espalier", name, ...positionals, "[options]"].join(" "),
     ...description.map((paragraph) => wrap(paragraph, HELP_WIDTH).join("\n")),

@@ -12,7 +12,6 @@ import { outputProblems } from "../run/fine-tune.ts";
 import { prepareFinetuning } from "../run/finetuning.ts";
 import { describeRecipes } from "../run/plan-settings.ts";
 import { BATCHINGS } from "../train/batches.ts";
-import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import { type Command, defineCommand } from "./command.ts";
 import {
   choiceOption,
@@ -23,7 +22,9 @@ import {
   type OptionValues,
   textOption,
 } from "./options.ts";
+import { PHASE_OPTIONS } from "./phase-options.ts";
 import { ROW_OPTIONS } from "./row-options.ts";
+import { SCRIPT_OPTIONS } from "./script-options.ts";
 import { runTrainingCommand, TRAINING_OPTIONS } from "./training.ts";
 
 const DEFAULT_SEED = 42;
@@ -74,19 +75,7 @@ const OPTIONS = {
     "batches at random (default), or of rows of similar length (bucketed)",
   ),
 
-  numTrainEpochs: integerOption({ least: 1 }, "epochs of the sparse phase"),
-  learningRate: numberOption({ least: 0 }, "its learning rate"),
-  weightDecay: numberOption({ least: 0 }, "its weight decay"),
-  lrSchedulerType: choiceOption(SCHEDULE_NAMES, "schedule of its learning rate"),
-  numWarmupSteps: integerOption({ least: 0 }, "steps over which its learning rate rises"),
-  perDeviceTrainBatchSize: integerOption({ least: 1 }, "rows in one of its batches"),
-
-  denseNumTrainEpochs: integerOption({ least: 0 }, "epochs of the dense phase; 0: skip it"),
-  denseLearningRate: numberOption({ least: 0 }, "its learning rate"),
-  denseWeightDecay: numberOption({ least: 0 }, "its weight decay"),
-  denseLrSchedulerType: choiceOption(SCHEDULE_NAMES, "schedule of its learning rate"),
-  denseNumWarmupSteps: integerOption({ least: 0 }, "steps over which its learning rate rises"),
-  densePerDeviceTrainBatchSize: integerOption({ least: 1 }, "rows in one of its batches"),
+  ...PHASE_OPTIONS,
 
   doPrune: flagOption("false: only the dense phase, which then takes the sparse one's options"),
   pruningPattern: textOption(
@@ -122,17 +111,24 @@ const OPTIONS = {
     "DIR",
     "distil from this Hugging Face directory, not the dense model",
   ),
+  ...SCRIPT_OPTIONS,
 } as const;
 
 /** Returns the problems with missing and conflicting options, before any file is read. */
 function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[] {
-  const { out, seed, seeds } = values;
+  const { out, seed, seeds, tokenizer, useSlowTokenizer = false } = values;
+  const fast = {
+    path: "`useSlowTokenizer`",
+    expected: "no `tokenizer` fast beside it",
+    got: "both",
+  };
   const noDirectory = { path: "`out`", expected: "a directory", got: "nothing" };
   const twoSeeds = { path: "`seed`", expected: "no `seeds` beside it", got: "both" };
   return [
     ...(out === undefined ? [noDirectory] : []),
     ...missingSources(values),
     ...(seed !== undefined && seeds !== undefined ? [twoSeeds] : []),
+    ...(useSlowTokenizer && tokenizer === "fast" ? [fast] : []),
   ];
 }
 
@@ -154,8 +150,9 @@ export const finetuneCommand: Command = defineCommand({
     if (problems.length > 0 || directory === undefined) throw new InputError(problems);
     const output = await outputProblems(nodeStorage, directory, seeds, resume);
     if (output.length > 0) throw new InputError(output);
+    const tokenizer = values.useSlowTokenizer === true ? "slow" : values.tokenizer;
     const prepared = getOrThrow(
-      await prepareFinetuning(nodeStorage, { ...values, splitSeed: seed }),
+      await prepareFinetuning(nodeStorage, { ...values, tokenizer, splitSeed: seed }),
     );
     const { description: plan, notices } = prepared;
     const isFitted = plan.recipes.some(isGeneric);

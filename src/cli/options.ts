@@ -17,6 +17,8 @@ export interface Option<T> {
   /** A description of valid values, for error messages. `read` returns undefined for an invalid value. */
   readonly expected: string;
   readonly read: (text: string) => T | undefined;
+  /** Why the option is refused. Such an option is not in the help text. */
+  readonly refusal?: string;
 }
 
 /** Options, keyed by their names in camelCase. */
@@ -142,6 +144,19 @@ export function flagOption(description: string, aliases: readonly string[] = [])
   const values = new Map(Object.entries({ true: true, false: false }));
   const read = (text: string): boolean | undefined => values.get(text);
   return { placeholder: "", description, aliases, isFlag: true, expected: "true or false", read };
+}
+
+/** Makes an option that another program has, and that is refused with the reason. */
+export function refusedOption(reason: string): Option<never> {
+  return {
+    placeholder: "VALUE",
+    description: "",
+    aliases: [],
+    isFlag: false,
+    expected: "",
+    read: () => undefined,
+    refusal: reason,
+  };
 }
 
 /** Converts a camelCase name to kebab-case: `maxSeqLength` to `max-seq-length`. */

@@ -4,6 +4,7 @@
 
 import { availableParallelism } from "node:os";
 import type { PhaseResult } from "../experiment/events.ts";
+import { phaseEpochs } from "../experiment/phase-recipe.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
 import { fineTuneToDirectory } from "../node/fine-tune.ts";
@@ -137,8 +138,9 @@ export async function runTrainingCommand(
       onStep: progress.update,
       onEpoch: (line) => {
         if (json) console.out.write(`${JSON.stringify({ event: "epoch", ...line })}\n`);
-        const recipe = plan.recipes.find(({ name }) => name === line.recipe);
-        progress.note(epochText(line, recipe?.[line.phase]?.epochs ?? line.epoch));
+        const phase = plan.recipes.find(({ name }) => name === line.recipe)?.[line.phase];
+        const epochs = phase && phaseEpochs(phase, plan.trainingRows.length);
+        progress.note(epochText(line, epochs ?? line.epoch));
       },
     },
   }).finally(progress.finish);

@@ -8,7 +8,7 @@ import { checkInteger, checkObject, checkOptions, checkRecords } from "../core/c
 import { InputError } from "../core/either.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { checkBackend } from "../kernels/check.ts";
-import type { TokenBatch } from "../model/batch.ts";
+import { padPositions, type TokenBatch } from "../model/batch.ts";
 import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { evaluate } from "../train/evaluation.ts";
@@ -238,11 +238,11 @@ function createTeacher({ backend, ...options }: ExperimentOptions, dense: Stored
 
 function evaluationSource(
   { options, student }: Run,
-  { evaluationBatchSize: batchSize }: ExperimentPhase,
+  { evaluationBatchSize: batchSize, padTo = 0 }: ExperimentPhase,
 ) {
   const { padTokenId } = options.config;
   const collate = (rows: readonly TokenisedExample[]) =>
-    padExamples(rows, padTokenId, student.problemType);
+    padPositions(padExamples(rows, padTokenId, student.problemType), padTo, padTokenId);
   return { rows: options.evaluationRows, collate, batchSize };
 }
 

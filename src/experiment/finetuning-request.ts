@@ -25,6 +25,8 @@ export interface FinetuningRequest
   readonly validationSplit?: number | undefined;
   /** The seed of that draw. Default 42. */
   readonly splitSeed?: number | undefined;
+  /** `balanced`, or the path of a JSON file with a weight for each class. */
+  readonly classWeights?: string | undefined;
   /** The directory of a model to start from. */
   readonly model?: string | undefined;
   /** The path of a vocabulary file. Without a `model`, training starts from random weights. */

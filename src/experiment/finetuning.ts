@@ -21,6 +21,7 @@ import { formatPattern } from "../prune/pattern.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 import { trainingSettings } from "../train/settings.ts";
 import { KIND_OF_MODULE } from "../train/trainable-model.ts";
+import { classWeights, type GivenWeights } from "./class-weights.ts";
 import type { FinetuningRequest } from "./finetuning-request.ts";
 import { GENERIC_PROFILE, isGeneric, type RecipeFacts } from "./generic-recipe.ts";
 import { type Named, pairProblems } from "./model-fit.ts";
@@ -57,6 +58,7 @@ export interface FinetuningInputs {
   readonly teacher: Named<LoadedModel> | undefined;
   /** Replaces the recipe's pruning configuration. The recipe supplies missing schedule keys and a missing target. */
   readonly pruningConfig: Named<PruningKeys> | undefined;
+  readonly classWeights: GivenWeights | undefined;
 }
 
 export interface PlannedFinetuning {
@@ -77,7 +79,12 @@ export function planFinetuning(
   const { config, tensors: initialTensors, tokenizer } = start.value;
   const { trainingRows, evaluationRows, finalRows, metrics } = rows;
   const facts = factsOf(config, trainingRows.length);
-  const recipes = chosen.map((each) => ({ ...recipeFor(each, facts), metric: metrics[0] }));
+  const weights = inputs.classWeights && classWeights(inputs.classWeights, config, trainingRows);
+  if (weights !== undefined && isLeft(weights)) return weights;
+  const recipes = chosen.map((each) => ({
+    ...withClassWeights(recipeFor(each, facts), weights?.right),
+    metric: metrics[0],
+  }));
   const [recipe] = recipes;
   if (recipe === undefined) return left(missingSources(request));
   const { teacher: named, model } = inputs;
@@ -86,9 +93,10 @@ export function planFinetuning(
   const problems = [
     ...start.problems,
     ...lengthProblems(recipe, config),
-    ...chosen.flatMap(({ base, request: own }, index) =>
-      isGeneric(base) ? overrideProblems(recipes[index] ?? recipe, own) : [],
+    ...chosen.flatMap(({ request: own }, index) =>
+      overrideProblems(recipes[index] ?? recipe, own, facts.trainingRows),
     ),
+    ...smoothingProblems(request, config),
     ...pairProblems("`model`", model, rows.hasPairs),
     ...(teacher?.problems ?? []),
     ...pairProblems(label, named, rows.hasPairs),
@@ -122,6 +130,25 @@ export function planFinetuning(
   const isUntrained = profile === "inc" && defaultProfile(chosen) !== "inc";
   const notices = [...start.notices, ...(teacher?.notices ?? [])];
   return right({ description, notices: isUntrained ? [...notices, UNTRAINED_HEAD] : notices });
+}
+
+function withClassWeights(recipe: Recipe, weights: readonly number[] | undefined): Recipe {
+  if (weights === undefined) return recipe;
+  const { dense, sparse } = recipe;
+  return {
+    ...recipe,
+    dense: { ...dense, classWeights: weights },
+    sparse: sparse && { ...sparse, classWeights: weights },
+  };
+}
+
+function smoothingProblems(
+  { labelSmoothing = 0 }: FinetuningRequest,
+  { problemType }: ModelConfig,
+): readonly Problem[] {
+  if (labelSmoothing === 0 || problemType === "single_label_classification") return [];
+  const got = String(labelSmoothing);
+  return [{ path: "`labelSmoothing`", expected: `0 for ${problemType}`, got }];
 }
 
 const UNTRAINED_HEAD =

@@ -1,6 +1,7 @@
 /** Fits the recipe `generic` to a model and to the number of rows. */
 import type { Profile } from "../prune/config.ts";
 import { parsePattern } from "../prune/pattern.ts";
+import { phaseEpochs } from "./phase-recipe.ts";
 import { type RecipeOverrides, recipeWith } from "./recipe-overrides.ts";
 import type { PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
@@ -57,7 +58,7 @@ function fitSparse(
   facts: RecipeFacts,
 ): SparsePhaseRecipe {
   const raised = withLeastSteps(phase, facts);
-  const { numTrainEpochs: epochs = raised.epochs } = overrides;
+  const epochs = phaseEpochs(recipeEpochs(raised, overrides), facts.trainingRows);
   return {
     ...raised,
     sparsityWarmEpochs: Math.min(phase.sparsityWarmEpochs, epochs / 8),
@@ -67,12 +68,22 @@ function fitSparse(
   };
 }
 
+/** Returns the phase with the overrides that decide its number of epochs. */
+function recipeEpochs(
+  phase: SparsePhaseRecipe,
+  { numTrainEpochs, perDeviceTrainBatchSize }: RecipeOverrides,
+): SparsePhaseRecipe {
+  const batchSize = perDeviceTrainBatchSize ?? phase.batchSize;
+  return { ...phase, epochs: numTrainEpochs ?? phase.epochs, batchSize };
+}
+
 function withLeastSteps<Phase extends PhaseRecipe>(
   phase: Phase,
   { trainingRows }: RecipeFacts,
 ): Phase {
   const batchSize = Math.min(phase.batchSize, trainingRows);
-  const stepsPerEpoch = Math.ceil(trainingRows / batchSize);
+  const { gradientAccumulationSteps = 1 } = phase;
+  const stepsPerEpoch = Math.ceil(Math.ceil(trainingRows / batchSize) / gradientAccumulationSteps);
   const epochs = Math.max(phase.epochs, Math.ceil(LEAST_STEPS / stepsPerEpoch));
   return { ...phase, batchSize, epochs };
 }

@@ -113,6 +113,8 @@ export interface ExperimentPhase {
   readonly epochs: number;
   readonly batchSize: number;
   readonly evaluationBatchSize: number;
+  /** The number of positions to which batches are padded, if it is not that of the longest row. */
+  readonly padTo?: number;
   /** The number of epochs between evaluations, if it is not 1. */
   readonly evaluateEvery?: number;
   readonly metric: Recipe["metric"];
@@ -130,7 +132,7 @@ export function planPhases(
     checkCounts(recipe, `recipes[${i}]`);
   });
   const phaseOf = (
-    { name: recipe, evaluationBatchSize, metric }: Recipe,
+    { name: recipe, evaluationBatchSize, metric, maxLength, padToMaxLength = false }: Recipe,
     phase: PhaseRecipe,
     kind: Pick<PhaseId, "phase" | "pattern">,
     settings: TrainingSettings,
@@ -141,7 +143,17 @@ export function planPhases(
     const { evaluations = epochs } = phase;
     const every = Math.max(1, Math.ceil(epochs / Math.max(1, evaluations)));
     const evaluateEvery = every === 1 ? {} : { evaluateEvery: every };
-    return { evaluationBatchSize, ...evaluateEvery, metric, id, epochs, batchSize, settings };
+    const padTo = padToMaxLength ? { padTo: maxLength } : {};
+    return {
+      evaluationBatchSize,
+      ...evaluateEvery,
+      ...padTo,
+      metric,
+      id,
+      epochs,
+      batchSize,
+      settings,
+    };
   };
   const dense = recipes.slice(0, 1).map((recipe) => {
     const settings = densePhaseSettings(recipe.dense, context);

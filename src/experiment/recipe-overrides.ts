@@ -1,16 +1,19 @@
 /** Applies overrides to a recipe. Each override is named like the option of INC's example script, in camelCase. */
 
 import type { Problem } from "../core/either.ts";
+import { phaseEpochs } from "./phase-recipe.ts";
 import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
 /** Overrides for the sparse phase. If a recipe has no sparse phase, they apply to its dense phase. */
 interface PhaseOverrides {
   readonly numTrainEpochs?: number | undefined;
+  readonly maxTrainSteps?: number | undefined;
   readonly learningRate?: number | undefined;
   readonly weightDecay?: number | undefined;
   readonly lrSchedulerType?: PhaseRecipe["scheduleName"] | undefined;
   readonly numWarmupSteps?: number | undefined;
   readonly perDeviceTrainBatchSize?: number | undefined;
+  readonly gradientAccumulationSteps?: number | undefined;
 }
 
 type DensePhaseOverrides = {
@@ -31,7 +34,10 @@ export interface RecipeOverrides extends PhaseOverrides, DensePhaseOverrides {
   readonly distillPadding?: SparsePhaseRecipe["distillationPadding"] | undefined;
   readonly teacherCache?: SparsePhaseRecipe["teacherCache"] | undefined;
   readonly maxSeqLength?: number | undefined;
-  /** Applies to the dense and the sparse phase. */
+  /** These apply to the dense and the sparse phase. */
+  readonly maxGradNorm?: number | undefined;
+  readonly labelSmoothing?: number | undefined;
+  readonly padToMaxLength?: boolean | undefined;
   readonly batching?: PhaseRecipe["batching"] | undefined;
   readonly perDeviceEvalBatchSize?: number | undefined;
 }
@@ -58,12 +64,33 @@ function phaseWith<Phase extends PhaseRecipe>(phase: Phase, overrides: PhaseOver
     scheduleName: overrides.lrSchedulerType ?? phase.scheduleName,
     warmupSteps: overrides.numWarmupSteps ?? phase.warmupSteps,
     batchSize: overrides.perDeviceTrainBatchSize ?? phase.batchSize,
+    ...stated("maxTrainSteps", overrides.maxTrainSteps),
+    ...stated("gradientAccumulationSteps", overrides.gradientAccumulationSteps),
+  };
+}
+
+/** Returns an object with the entry, or without any if the value is undefined. */
+function stated<Name extends string, T>(
+  name: Name,
+  value: T | undefined,
+): { readonly [Key in Name]?: T } {
+  return value === undefined ? {} : ({ [name]: value } as { readonly [Key in Name]: T });
+}
+
+/** The settings that both phases share. */
+function sharedSettings({ batching, maxGradNorm, labelSmoothing }: RecipeOverrides) {
+  return {
+    ...stated("batching", batching),
+    ...stated("maxGradNorm", maxGradNorm),
+    ...stated("labelSmoothing", labelSmoothing),
   };
 }
 
 function denseOverrides(overrides: DensePhaseOverrides): PhaseOverrides {
   return {
     numTrainEpochs: overrides.denseNumTrainEpochs,
+    maxTrainSteps: overrides.denseMaxTrainSteps,
+    gradientAccumulationSteps: overrides.denseGradientAccumulationSteps,
     learningRate: overrides.denseLearningRate,
     weightDecay: overrides.denseWeightDecay,
     lrSchedulerType: overrides.denseLrSchedulerType,
@@ -101,7 +128,7 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
     distillationWeight: overrides.distillLossWeight ?? phase.distillationWeight,
     distillationPadding: overrides.distillPadding ?? phase.distillationPadding,
     teacherCache: overrides.teacherCache ?? phase.teacherCache,
-    batching: overrides.batching ?? phase.batching,
+    ...sharedSettings(overrides),
     pruningConfigs: localConfigsWith(phase.pruningConfigs, overrides),
   };
 }
@@ -117,16 +144,24 @@ export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
     ...recipe,
     maxLength: overrides.maxSeqLength ?? recipe.maxLength,
     evaluationBatchSize: overrides.perDeviceEvalBatchSize ?? recipe.evaluationBatchSize,
+    ...stated("padToMaxLength", overrides.padToMaxLength),
     dense: {
       ...phaseWith(dense, denseOverrides(overrides)),
-      batching: overrides.batching ?? dense.batching,
+      ...sharedSettings(overrides),
     },
     sparse: sparse === null ? null : sparsePhaseWith(sparse, overrides),
   };
 }
 
-/** Returns a problem for each override that contradicts the recipe or another override. */
-export function overrideProblems(recipe: Recipe, overrides: RecipeOverrides): readonly Problem[] {
+/**
+ * Returns a problem for each override that contradicts the recipe or another override. The epochs of `maxTrainSteps`
+ * are known only with the number of training rows.
+ */
+export function overrideProblems(
+  recipe: Recipe,
+  overrides: RecipeOverrides,
+  rows?: number,
+): readonly Problem[] {
   const { sparse } = recipeWith(recipe, overrides);
   if (sparse === null) {
     const asked = PRUNING_OVERRIDES.filter((name) => overrides[name] !== undefined);
@@ -134,8 +169,12 @@ export function overrideProblems(recipe: Recipe, overrides: RecipeOverrides): re
     const got = recipe.sparse === null ? `the recipe ${recipe.name}` : "`doPrune` false";
     return asked.map((key) => ({ path: `\`${key}\``, expected: "a run that prunes", got }));
   }
-  const { epochs, sparsityWarmEpochs, cooldownEpochs } = sparse;
+  const { sparsityWarmEpochs, cooldownEpochs, maxTrainSteps } = sparse;
+  if (maxTrainSteps !== undefined && rows === undefined) return [];
+  const epochs = rows === undefined ? sparse.epochs : phaseEpochs(sparse, rows);
   if (epochs > sparsityWarmEpochs + cooldownEpochs) return [];
   const expected = `more than ${sparsityWarmEpochs} warm-up and ${cooldownEpochs} cool-down epochs`;
-  return [{ path: "`numTrainEpochs`", expected, got: String(epochs) }];
+  return maxTrainSteps === undefined
+    ? [{ path: "`numTrainEpochs`", expected, got: String(epochs) }]
+    : [{ path: "`maxTrainSteps`", expected, got: `${maxTrainSteps} steps, ${epochs} epochs` }];
 }

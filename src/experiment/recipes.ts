@@ -53,6 +53,8 @@ export interface Recipe {
   /** The evaluation metric of the published results. */
   readonly metric: MetricName;
   readonly evaluationBatchSize: number;
+  /** Whether batches are padded to `maxLength` instead of their longest row. Default false. */
+  readonly padToMaxLength?: boolean | undefined;
   readonly dense: PhaseRecipe;
   readonly sparse: SparsePhaseRecipe | null;
 }

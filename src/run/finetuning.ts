@@ -30,6 +30,7 @@ import {
 } from "../experiment/recipe-choice.ts";
 import { type GlueTask, parseGlueTsv } from "../io/glue.ts";
 import { GLUE_TASKS, type GlueFormat } from "../io/glue-tasks.ts";
+import { parseJson } from "../io/json.ts";
 import type { ProblemType } from "../io/rows/labels.ts";
 import { decodeUtf8 } from "../io/text.ts";
 import { tokenizerOf } from "../io/tokenizer.ts";
@@ -93,6 +94,12 @@ async function readInputs(
         chain((bytes) => parsePruningConfigFile(path, bytes)),
       ),
     ),
+    classWeights:
+      request.classWeights === "balanced"
+        ? right("balanced" as const)
+        : await readOptional(request.classWeights, (path) =>
+            readNamedText(storage, "`classWeights`", path, parseJson),
+          ),
   });
 }
 

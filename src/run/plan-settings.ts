@@ -1,7 +1,8 @@
 /** Lists the settings of a plan as names and values, for the report. */
 
 import { METRIC_NAMES } from "../core/metric-names.ts";
-import type { RunDescription } from "../experiment/plan.ts";
+import { phaseEpochs } from "../experiment/phase-recipe.ts";
+import { phaseSteps, type RunDescription } from "../experiment/plan.ts";
 import {
   type PhaseRecipe,
   pruningSteps,
@@ -24,7 +25,17 @@ function phaseSettings(name: string, phase: PhaseRecipe): Settings {
     [`${name}: warm-up steps`, String(phase.warmupSteps)],
     [`${name}: weight decay`, String(phase.weightDecay)],
     [`${name}: AdamW`, `betas ${phase.betas.join(", ")}; epsilon ${phase.epsilon}`],
+    ...given(`${name}: steps`, phase.maxTrainSteps),
+    ...given(`${name}: batches of an update`, phase.gradientAccumulationSteps),
+    ...given(`${name}: largest norm of gradients`, phase.maxGradNorm),
+    ...given(`${name}: label smoothing`, phase.labelSmoothing),
+    ...given(`${name}: class weights`, phase.classWeights?.join(", ")),
   ];
+}
+
+/** Returns a setting that is listed only if it is given. */
+function given(name: string, value: number | string | undefined): Settings {
+  return value === undefined ? [] : [[name, String(value)]];
 }
 
 function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
@@ -51,6 +62,7 @@ export function planSettings(plan: RunPlan, seeds: readonly number[], variant: s
     ["training rows", String(plan.trainingRows.length)],
     ["evaluation rows", String(plan.evaluationRows.length)],
     ["longest input", `${first?.maxLength ?? 0} tokens`],
+    ...given("batches padded to", first?.padToMaxLength ? `${first.maxLength} tokens` : undefined),
     ["vocabulary", `${plan.tokenizer.vocabulary.tokens.length} tokens`],
     ["starts from", plan.initialTensors === undefined ? "random weights" : "a given model"],
     ["teacher", plan.teacher === undefined ? "the dense model" : "a given model"],
@@ -71,25 +83,20 @@ export function describeRecipes({
   if (first === undefined) return [];
   return [
     `recipe ${recipes.map(({ name }) => name).join(", ")}: inputs of at most ${first.maxLength} tokens, compared by ${METRIC_NAMES[first.metric].text}`,
-    `dense: ${describePhase(first.dense, rows)}`,
+    `dense: ${describePhase(first.dense, rows, profile ?? "inc")}`,
     ...recipes.flatMap(({ sparse }) =>
       sparse === null ? [] : [`sparse ${describeSparse(sparse, rows, profile ?? "inc")}`],
     ),
   ];
 }
 
-function describePhase(phase: PhaseRecipe, rows: number): string {
-  const {
-    epochs,
-    batchSize,
-    learningRate,
-    scheduleName,
-    weightDecay,
-    evaluations = epochs,
-  } = phase;
-  const steps = epochs * Math.ceil(rows / batchSize);
+function describePhase(phase: PhaseRecipe, rows: number, profile: Profile): string {
+  const { batchSize, learningRate, scheduleName, weightDecay } = phase;
+  const epochs = phaseEpochs(phase, rows);
+  const { evaluations = epochs, gradientAccumulationSteps = 1 } = phase;
+  const steps = phaseSteps(phase, rows, profile);
   const evaluated = Math.min(epochs, Math.max(1, evaluations));
-  return `${epochs} epochs (${steps} steps of ${batchSize} rows, at most ${evaluated} evaluations) at ${learningRate} ${scheduleName}, weight decay ${weightDecay}`;
+  return `${epochs} epochs (${steps} steps of ${batchSize * gradientAccumulationSteps} rows, at most ${evaluated} evaluations) at ${learningRate} ${scheduleName}, weight decay ${weightDecay}`;
 }
 
 function describeSparse(phase: SparsePhaseRecipe, rows: number, profile: Profile): string {
@@ -98,7 +105,7 @@ function describeSparse(phase: SparsePhaseRecipe, rows: number, profile: Profile
   const { distillationWeight: weight, distillationPadding: padding } = phase;
   const distillation = weight === 0 ? "none" : `weight ${weight}, padding ${padding}`;
   return [
-    `${phase.pattern ?? "mixed"}: ${describePhase(phase, rows)}`,
+    `${phase.pattern ?? "mixed"}: ${describePhase(phase, rows, profile)}`,
     `target ${phase.targetSparsity} in ${pruneSteps} prune steps from step ${startStep} to ${endStep}, profile ${profile}`,
     `cool-down ${phase.cooldownEpochs} epochs; distillation: ${distillation}`,
   ].join("; ");
