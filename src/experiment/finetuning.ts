@@ -81,28 +81,23 @@ export function planFinetuning(
   const facts = factsOf(config, trainingRows.length);
   const weights = inputs.classWeights && classWeights(inputs.classWeights, config, trainingRows);
   if (weights !== undefined && isLeft(weights)) return weights;
-  const recipes = chosen.map((each) => ({
-    ...withClassWeights(recipeFor(each, facts), weights?.right),
-    metric: metrics[0],
-  }));
+  const recipes = fittedRecipes(chosen, facts, weights?.right, metrics[0]);
   const [recipe] = recipes;
   if (recipe === undefined) return left(missingSources(request));
   const { teacher: named, model } = inputs;
   const label = "`teacherModelNameOrPath`";
   const teacher = named && checkTeacher(label, named, start.value, recipe.maxLength);
+  const profile = request.profile ?? defaultProfile(chosen);
   const problems = [
     ...start.problems,
     ...lengthProblems(recipe, config),
-    ...chosen.flatMap(({ request: own }, index) =>
-      overrideProblems(recipes[index] ?? recipe, own, facts.trainingRows),
-    ),
+    ...phaseProblems(chosen, recipes, { rows: facts.trainingRows, profile }),
     ...smoothingProblems(request, config),
     ...pairProblems("`model`", model, rows.hasPairs),
     ...(teacher?.problems ?? []),
     ...pairProblems(label, named, rows.hasPairs),
   ];
   if (problems.length > 0) return left(problems);
-  const profile = request.profile ?? defaultProfile(chosen);
   const pruning = choosePruning(
     recipes,
     inputs.pruningConfig,
@@ -132,6 +127,15 @@ export function planFinetuning(
   return right({ description, notices: isUntrained ? [...notices, UNTRAINED_HEAD] : notices });
 }
 
+function fittedRecipes(
+  chosen: readonly ChosenRecipe[],
+  facts: RecipeFacts,
+  weights: readonly number[] | undefined,
+  metric: MetricName,
+): readonly Recipe[] {
+  return chosen.map((each) => ({ ...withClassWeights(recipeFor(each, facts), weights), metric }));
+}
+
 function withClassWeights(recipe: Recipe, weights: readonly number[] | undefined): Recipe {
   if (weights === undefined) return recipe;
   const { dense, sparse } = recipe;
@@ -140,6 +144,17 @@ function withClassWeights(recipe: Recipe, weights: readonly number[] | undefined
     dense: { ...dense, classWeights: weights },
     sparse: sparse && { ...sparse, classWeights: weights },
   };
+}
+
+/** Returns the problems of overrides that need the number of rows, and of those of fitted recipes. */
+function phaseProblems(
+  chosen: readonly ChosenRecipe[],
+  recipes: readonly Recipe[],
+  run: { readonly rows: number; readonly profile: Profile },
+): readonly Problem[] {
+  return recipes.flatMap((recipe, index) =>
+    overrideProblems(recipe, chosen[index]?.request ?? {}, run),
+  );
 }
 
 function smoothingProblems(
@@ -200,7 +215,7 @@ function choosePruning(
   if (given === undefined) {
     const problems = recipes.flatMap(({ sparse }) => {
       if (sparse === null) return [];
-      const checked = checkPruning(recipePruningConfig(sparse, rows), model, profile);
+      const checked = checkPruning(recipePruningConfig(sparse, rows, profile), model, profile);
       return isLeft(checked) ? checked.left : [];
     });
     return unlessProblems(problems, { recipes });
@@ -208,7 +223,7 @@ function choosePruning(
   const [recipe] = recipes;
   if (recipe?.sparse == null) return right({ recipes });
   const { sparse } = recipe;
-  const { startStep, endStep, pruningFrequency } = pruningSteps(sparse, rows);
+  const { startStep, endStep, pruningFrequency } = pruningSteps(sparse, rows, profile);
   const pruningConfig = {
     target_sparsity: sparse.targetSparsity,
     start_step: startStep,

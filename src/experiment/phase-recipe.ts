@@ -49,3 +49,14 @@ export function phaseEpochs(phase: PhaseRecipe, exampleCount: number): number {
   const batches = batchesOf(phase, exampleCount);
   return epochsOfRun(batches, phase.epochs, steppingOf(phase, "inc"));
 }
+
+/**
+ * Returns the epochs over which pruning is planned. With `maxTrainSteps`, the example script plans whole epochs, of which
+ * the last one may be cut; under `strict` the plan ends with the run.
+ */
+export function plannedEpochs(phase: PhaseRecipe, exampleCount: number, profile: Profile): number {
+  const epochs = phaseEpochs(phase, exampleCount);
+  const { maxTrainSteps, batchSize, gradientAccumulationSteps = 1 } = phase;
+  if (maxTrainSteps === undefined || profile === "inc") return epochs;
+  return Math.min(epochs, (maxTrainSteps * batchSize * gradientAccumulationSteps) / exampleCount);
+}

@@ -239,7 +239,7 @@ export function sparsePhaseSettings(
   const { distillationWeight: weight, distillationPadding: padding } = phase;
   return {
     ...densePhaseSettings(phase, context),
-    pruning: pruning ?? recipePruningConfig(phase, context.exampleCount),
+    pruning: pruning ?? recipePruningConfig(phase, context.exampleCount, context.profile),
     teacherCache: phase.teacherCache,
     distillation: weight === 0 ? null : { kind: "last-hidden-state", weight, padding },
   };

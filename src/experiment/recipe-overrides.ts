@@ -1,7 +1,8 @@
 /** Applies overrides to a recipe. Each override is named like the option of INC's example script, in camelCase. */
 
 import type { Problem } from "../core/either.ts";
-import { phaseEpochs } from "./phase-recipe.ts";
+import type { Profile } from "../prune/config.ts";
+import { plannedEpochs } from "./phase-recipe.ts";
 import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
 /** Overrides for the sparse phase. If a recipe has no sparse phase, they apply to its dense phase. */
@@ -160,7 +161,7 @@ export function recipeWith(recipe: Recipe, overrides: RecipeOverrides): Recipe {
 export function overrideProblems(
   recipe: Recipe,
   overrides: RecipeOverrides,
-  rows?: number,
+  run?: { readonly rows: number; readonly profile: Profile },
 ): readonly Problem[] {
   const { sparse } = recipeWith(recipe, overrides);
   if (sparse === null) {
@@ -170,11 +171,17 @@ export function overrideProblems(
     return asked.map((key) => ({ path: `\`${key}\``, expected: "a run that prunes", got }));
   }
   const { sparsityWarmEpochs, cooldownEpochs, maxTrainSteps } = sparse;
-  if (maxTrainSteps !== undefined && rows === undefined) return [];
-  const epochs = rows === undefined ? sparse.epochs : phaseEpochs(sparse, rows);
+  if (maxTrainSteps !== undefined && run === undefined) return [];
+  const epochs = run === undefined ? sparse.epochs : plannedEpochs(sparse, run.rows, run.profile);
   if (epochs > sparsityWarmEpochs + cooldownEpochs) return [];
   const expected = `more than ${sparsityWarmEpochs} warm-up and ${cooldownEpochs} cool-down epochs`;
   return maxTrainSteps === undefined
     ? [{ path: "`numTrainEpochs`", expected, got: String(epochs) }]
-    : [{ path: "`maxTrainSteps`", expected, got: `${maxTrainSteps} steps, ${epochs} epochs` }];
+    : [
+        {
+          path: "`maxTrainSteps`",
+          expected,
+          got: `${maxTrainSteps} steps, ${Number(epochs.toFixed(2))} epochs`,
+        },
+      ];
 }

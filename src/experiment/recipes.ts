@@ -7,8 +7,9 @@ import { checkInteger, checkObject, describe } from "../core/checks.ts";
 import type { MetricName } from "../core/metric-names.ts";
 import type { GlueTask } from "../io/glue.ts";
 import type { Padding } from "../model/token-rows.ts";
+import type { Profile } from "../prune/config.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
-import { type PhaseRecipe, phaseEpochs } from "./phase-recipe.ts";
+import { type PhaseRecipe, plannedEpochs } from "./phase-recipe.ts";
 
 export type { PhaseRecipe };
 
@@ -272,11 +273,15 @@ interface PruningSteps {
  * int(warm-up epochs * n / batch size), and end_step is int(n / batch size * (epochs - cool-down epochs)). The quotient
  * n / batch size is not rounded. A batch is all batches of one update.
  */
-export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): PruningSteps {
+export function pruningSteps(
+  recipe: SparsePhaseRecipe,
+  exampleCount: number,
+  profile: Profile = "inc",
+): PruningSteps {
   checkInteger("exampleCount", exampleCount, 1);
   const { batchSize, gradientAccumulationSteps = 1 } = recipe;
   const stepsPerEpoch = exampleCount / (batchSize * gradientAccumulationSteps);
-  const epochs = phaseEpochs(recipe, exampleCount);
+  const epochs = plannedEpochs(recipe, exampleCount, profile);
   const startStep = Math.trunc(recipe.sparsityWarmEpochs * stepsPerEpoch);
   const endStep = Math.trunc(stepsPerEpoch * (epochs - recipe.cooldownEpochs));
   const pruningFrequency =
@@ -290,10 +295,11 @@ export function pruningSteps(recipe: SparsePhaseRecipe, exampleCount: number): P
 export function recipePruningConfig(
   recipe: SparsePhaseRecipe,
   exampleCount: number,
+  profile: Profile = "inc",
 ): Readonly<Record<string, unknown>> {
   checkObject("recipe", recipe, "epochs", "batchSize", "pruningConfigs", "targetSparsity");
   checkInteger("exampleCount", exampleCount);
-  const { startStep, endStep, pruningFrequency } = pruningSteps(recipe, exampleCount);
+  const { startStep, endStep, pruningFrequency } = pruningSteps(recipe, exampleCount, profile);
   return {
     pruning_configs: recipe.pruningConfigs,
     target_sparsity: recipe.targetSparsity,

@@ -40,7 +40,8 @@ function given(name: string, value: number | string | undefined): Settings {
 
 function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
   if (sparse === null) return [];
-  const pruning = plan.pruningConfig ?? recipePruningConfig(sparse, plan.trainingRows.length);
+  const pruning =
+    plan.pruningConfig ?? recipePruningConfig(sparse, plan.trainingRows.length, plan.profile);
   return [
     ...phaseSettings(name, sparse),
     [`${name}: distillation weight`, String(sparse.distillationWeight)],
@@ -100,7 +101,7 @@ function describePhase(phase: PhaseRecipe, rows: number, profile: Profile): stri
 }
 
 function describeSparse(phase: SparsePhaseRecipe, rows: number, profile: Profile): string {
-  const { startStep, endStep, pruningFrequency } = pruningSteps(phase, rows);
+  const { startStep, endStep, pruningFrequency } = pruningSteps(phase, rows, profile);
   const pruneSteps = Math.floor((endStep - startStep) / pruningFrequency) + 1;
   const { distillationWeight: weight, distillationPadding: padding } = phase;
   const distillation = weight === 0 ? "none" : `weight ${weight}, padding ${padding}`;

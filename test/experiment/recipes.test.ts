@@ -84,3 +84,14 @@ test("a recipe becomes a configuration in INC's keys", () => {
   const mixed = recipePruningConfig(sparse("bertmini-mrpc-mixed"), MRPC_ROWS);
   expect(mixed).not.toHaveProperty("pattern");
 });
+
+test("with maxTrainSteps, pruning ends with the run under strict, and by whole epochs under inc", () => {
+  // 230 steps an epoch, of which the second is cut after 70.
+  const phase = { ...sparse("bertmini-mrpc-4x1"), cooldownEpochs: 0, maxTrainSteps: 300 };
+  expect(pruningSteps(phase, MRPC_ROWS, "strict")).toMatchObject({ startStep: 229, endStep: 300 });
+  expect(pruningSteps(phase, MRPC_ROWS, "inc").endStep).toBe(458);
+  const accumulated = { ...phase, gradientAccumulationSteps: 4, maxTrainSteps: 100 };
+  expect(pruningSteps(accumulated, MRPC_ROWS, "strict")).toMatchObject({
+    ...{ startStep: 57, endStep: 100 },
+  });
+});
