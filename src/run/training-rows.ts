@@ -2,7 +2,7 @@
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
 import { describeColumns, type RowColumns } from "../io/rows/columns.ts";
 import type { LabelMeaning, RowLabels } from "../io/rows/labels.ts";
-import { optionProblems, type RowOptions } from "../io/rows/options.ts";
+import { optionProblems, type RowOptions, splitProblem } from "../io/rows/options.ts";
 import {
   countProblems,
   createProblemLog,
@@ -58,12 +58,13 @@ export async function rowFileProblems(
     validationFile && (await kindProblem(storage, "file", "`validationFile`", validationFile)),
     testFile && (await kindProblem(storage, "file", "`testFile`", testFile)),
   ];
-  const both = validationFile !== undefined && validationSplit !== undefined;
-  const expected = "no `validationFile` beside it";
+  const split =
+    validationSplit === undefined
+      ? undefined
+      : splitProblem(validationSplit, validationFile !== undefined);
   return [
     ...missing.flatMap((problem) => problem || []),
-    ...(both ? [{ path: "`validationSplit`", expected, got: "both" }] : []),
-    ...optionProblems(request).map(toProblem),
+    ...[...(split === undefined ? [] : [split]), ...optionProblems(request)].map(toProblem),
   ];
 }
 

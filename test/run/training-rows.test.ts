@@ -126,3 +126,12 @@ test("missing files and contradictory options are problems before anything is re
     '`labelSeparator`: expected one character, got "||"',
   ]);
 });
+
+test("a share of no rows or of all rows is a problem", async () => {
+  await storage.write("share.csv", "text,label\nred,a\nblue,b\n");
+  const request = { trainFile: "share.csv", splitSeed: 1 };
+  const problems = await rowFileProblems(storage, { ...request, validationSplit: 0 });
+  expect(problems.map(formatProblem)).toEqual([
+    "`validationSplit`: expected a share of validation rows between 0 and 1, got 0",
+  ]);
+});

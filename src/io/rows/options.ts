@@ -48,11 +48,7 @@ export function optionProblems(options: RowOptions): readonly RowProblem[] {
 /** Returns the problem of a share of validation rows that is not between 0 and 1, or not needed. */
 export function splitProblem(share: number, hasValidationFile: boolean): RowProblem | undefined {
   if (hasValidationFile)
-    return optionProblem(
-      "`validationSplit`",
-      "a validation file or a share of training rows",
-      "both",
-    );
+    return optionProblem("`validationSplit`", "no `validationFile` beside it", "both");
   if (share > 0 && share < 1) return undefined;
   const expected = "a share of validation rows between 0 and 1";
   return optionProblem("`validationSplit`", expected, String(share));
