@@ -17,7 +17,7 @@ import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
 import { inferProblemType, namingRow } from "./labels.ts";
 import { classificationMetrics } from "./metrics/classification.ts";
-import { labelsAbove, multiLabelMetrics } from "./metrics/multi-label.ts";
+import { labelsAbove, metricsByLabel, multiLabelMetrics } from "./metrics/multi-label.ts";
 import { regressionMetrics } from "./metrics/regression.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
 import { checkModel } from "./trainable-model.ts";
@@ -151,11 +151,9 @@ export function scorePredictions(predictions: Predictions): Evaluation {
       return { ...all, ...regressionMetrics(labels, predictions.logits) };
     case "multi_label_classification": {
       const predicted = labelsAbove(predictions.logits);
-      const { accuracy, macroF1, microF1, perClass } = multiLabelMetrics(
-        labels,
-        predicted,
-        classes,
-      );
+      const scores = multiLabelMetrics(labels, predicted, classes);
+      const { accuracy, macroF1, microF1 } = scores;
+      const perClass = metricsByLabel(scores, classes);
       return { ...all, accuracy, macroF1, microF1, perClass };
     }
     case "single_label_classification": {

@@ -91,3 +91,13 @@ export function multiLabelMetrics(
     perClass,
   };
 }
+
+/** Returns the metrics of each label. Those of a single label are in scikit-learn's class 1. */
+export function metricsByLabel(
+  { perClass }: MultiLabelMetrics,
+  width: number,
+): readonly ClassMetrics[] {
+  if (width > 1) return perClass;
+  const own = perClass.find(({ id }) => id === 1) ?? classMetrics(1, 0, 0, 0);
+  return [{ ...own, id: 0 }];
+}

@@ -2,7 +2,7 @@
 import type { MetricName } from "../../core/metric-names.ts";
 import type { ProblemType } from "../../core/problem-type.ts";
 import { type ClassMetrics, classificationMetrics } from "./classification.ts";
-import { multiLabelMetrics } from "./multi-label.ts";
+import { metricsByLabel, multiLabelMetrics } from "./multi-label.ts";
 import { regressionMetrics } from "./regression.ts";
 
 /** Returns the metrics of a model, the most telling one first. `f1` is the F1 of one of two classes. */
@@ -63,7 +63,11 @@ export function namedMetrics(
     }
     case "multi_label_classification": {
       const found = multiLabelMetrics(labels, predictions, outputs);
-      return { values: named(found), perClass: found.perClass, confusion: null };
+      return {
+        values: named(found),
+        perClass: metricsByLabel(found, outputs),
+        confusion: null,
+      };
     }
     case "regression":
       return {

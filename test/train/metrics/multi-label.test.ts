@@ -1,6 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { labelsAbove, multiLabelMetrics } from "../../../src/train/metrics/multi-label.ts";
+import {
+  labelsAbove,
+  metricsByLabel,
+  multiLabelMetrics,
+} from "../../../src/train/metrics/multi-label.ts";
 import { naiveF1 } from "./naive-metrics.ts";
 
 const WIDTH = 3;
@@ -29,6 +33,15 @@ test("metrics equal their definitions", () => {
       expect(metrics.accuracy).toBe(exact / pairs.length);
     }),
   );
+});
+
+test("the metrics of a single label are those of having it", () => {
+  const metrics = multiLabelMetrics([1, 1, 0, 0], [1, 0, 0, 0], 1);
+  expect(metricsByLabel(metrics, 1)).toEqual([
+    { id: 0, precision: 1, recall: 0.5, f1: 2 / 3, support: 2 },
+  ]);
+  const none = multiLabelMetrics([0, 0], [0, 0], 1);
+  expect(metricsByLabel(none, 1)).toEqual([{ id: 0, precision: 0, recall: 0, f1: 0, support: 0 }]);
 });
 
 test("labels are those with a probability above the threshold", () => {
