@@ -1,5 +1,5 @@
 /** Reads the rows on which a model is evaluated, with their labels in the model's terms. */
-import { type Either, isLeft, left, type Problem, right } from "../core/either.ts";
+import { type Either, isLeft, left, type Problem, refuse, right } from "../core/either.ts";
 import type { RowColumns } from "../io/rows/columns.ts";
 import type { RowLabels } from "../io/rows/labels.ts";
 import { rowProblems } from "../io/rows/problems.ts";
@@ -24,6 +24,9 @@ export async function readEvaluationRows(
   meaning: OutputMeaning,
   turn: () => Promise<void>,
 ): Promise<Either<readonly Problem[], EvaluationRows>> {
+  const { problemType, names } = meaning;
+  if (problemType === "regression" && names.length !== 1)
+    return refuse("MODEL", "a model of one value a row", `one of ${names.length} values`);
   const reader = { ...settings, needsLabels: true };
   const { file, sample, hasPairs } = await readFirst(storage, reader, turn);
   const wrong = columnProblems(file.columns, meaning);

@@ -30,6 +30,7 @@ beforeAll(async () => {
   await writeModel(path("binary"), { id2label: { 0: "no", 1: "yes" } });
   await writeModel(path("multi"), { id2label, problem_type: "multi_label_classification" });
   await writeModel(path("regression"), { num_labels: 1 });
+  await writeModel(path("values"), { num_labels: 2, problem_type: "regression" });
   writeTask(path("task"));
   const json = (rows: readonly object[]): string =>
     `${rows.map((each) => JSON.stringify(each)).join("\n")}\n`;
@@ -335,6 +336,12 @@ describe("wrong input is refused before work", () => {
       "word.csv",
       [],
       /^.*word\.csv:3, column "label": expected a number, got "high"\n$/,
+    ],
+    [
+      "values",
+      "values.jsonl",
+      [],
+      /^MODEL: expected a model of one value a row, got one of 2 values\n$/,
     ],
     [
       "single",
