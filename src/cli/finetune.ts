@@ -1,18 +1,25 @@
 /** `espalier finetune`: fine-tunes a dense model, then prunes a copy with distillation from the dense model. */
 
+import { availableParallelism } from "node:os";
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { PROBLEM_TYPES } from "../core/problem-type.ts";
 import { isGeneric } from "../experiment/generic-recipe.ts";
+import type { RunDescription } from "../experiment/plan.ts";
 import { missingSources } from "../experiment/recipe-choice.ts";
 import { RECIPES } from "../experiment/recipes.ts";
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
+import { chooseVariant } from "../node/engine.ts";
+import { nodePlatform } from "../node/fine-tune.ts";
 import { nodeStorage } from "../node/storage.ts";
+import { describeDryRun, dryRun } from "../run/dry-run.ts";
 import { outputProblems } from "../run/fine-tune.ts";
 import { prepareFinetuning } from "../run/finetuning.ts";
+import { resolveRun } from "../run/plan.ts";
 import { describeRecipes } from "../run/plan-settings.ts";
 import { BATCHINGS } from "../train/batches.ts";
-import { type Command, defineCommand } from "./command.ts";
+import { type Command, defineCommand, type ExitCode } from "./command.ts";
+import type { Console } from "./console.ts";
 import {
   choiceOption,
   flagOption,
@@ -59,6 +66,9 @@ const OPTIONS = {
   seed: integerOption(SEED_BOUNDS, `one seed (default ${DEFAULT_SEED})`),
   seeds: integersOption(SEED_BOUNDS, "several seeds; each is a run"),
   resume: flagOption("continue from the snapshots in --out"),
+  dryRun: flagOption(
+    "check everything, count labels, truncated and repeated rows, estimate memory and time; write nothing",
+  ),
   ...TRAINING_OPTIONS,
   profile: choiceOption(
     ["inc", "strict"],
@@ -116,7 +126,7 @@ const OPTIONS = {
 
 /** Returns the problems with missing and conflicting options, before any file is read. */
 function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[] {
-  const { out, seed, seeds, tokenizer, useSlowTokenizer = false } = values;
+  const { out, seed, seeds, tokenizer, useSlowTokenizer = false, dryRun: isDry = false } = values;
   const fast = {
     path: "`useSlowTokenizer`",
     expected: "no `tokenizer` fast beside it",
@@ -125,11 +135,34 @@ function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[]
   const noDirectory = { path: "`out`", expected: "a directory", got: "nothing" };
   const twoSeeds = { path: "`seed`", expected: "no `seeds` beside it", got: "both" };
   return [
-    ...(out === undefined ? [noDirectory] : []),
+    ...(out === undefined && !isDry ? [noDirectory] : []),
     ...missingSources(values),
     ...(seed !== undefined && seeds !== undefined ? [twoSeeds] : []),
     ...(useSlowTokenizer && tokenizer === "fast" ? [fast] : []),
   ];
+}
+
+/** Prints what is known about a run before it trains. */
+async function runDry(
+  plan: RunDescription,
+  seeds: readonly number[],
+  { threads = availableParallelism() }: OptionValues<typeof OPTIONS>,
+  json: boolean,
+  console: Console,
+): Promise<ExitCode> {
+  const { variant, failures } = await chooseVariant(plan.variant ?? "auto", console.engine);
+  for (const note of failures) console.err.write(`${note}\n`);
+  const found = await dryRun(
+    nodePlatform,
+    resolveRun({ ...plan, variant }),
+    seeds[0] ?? 0,
+    threads,
+  );
+  const lines = json
+    ? [JSON.stringify({ event: "dry-run", ...found })]
+    : describeDryRun(found, seeds.length);
+  for (const line of lines) console.out.write(`${line}\n`);
+  return 0;
 }
 
 export const finetuneCommand: Command = defineCommand({
@@ -147,8 +180,9 @@ export const finetuneCommand: Command = defineCommand({
   run: async ({ values, json }, console) => {
     const { out: directory, task, seed = DEFAULT_SEED, seeds = [seed], resume = false } = values;
     const problems = usageProblems(values);
-    if (problems.length > 0 || directory === undefined) throw new InputError(problems);
-    const output = await outputProblems(nodeStorage, directory, seeds, resume);
+    if (problems.length > 0) throw new InputError(problems);
+    const output =
+      directory === undefined ? [] : await outputProblems(nodeStorage, directory, seeds, resume);
     if (output.length > 0) throw new InputError(output);
     const tokenizer = values.useSlowTokenizer === true ? "slow" : values.tokenizer;
     const prepared = getOrThrow(
@@ -158,6 +192,8 @@ export const finetuneCommand: Command = defineCommand({
     const isFitted = plan.recipes.some(isGeneric);
     for (const line of [...notices, ...(isFitted ? describeRecipes(plan) : [])])
       console.err.write(`${line}\n`);
+    if (directory === undefined || values.dryRun === true)
+      return runDry(plan, seeds, values, json, console);
     const rows = task?.toUpperCase() ?? values.trainFile ?? "";
     const title = `Fine-tuning ${rows}: ${plan.recipes.map(({ name }) => name).join(", ")}`;
     const summary =

@@ -225,6 +225,31 @@ test("final models are evaluated on a test file, by class and by confusion", asy
   expect(refused.err).toContain(`${path("test.csv")}:2, column "kind"`);
 }, 30_000);
 
+test("a dry run tells labels, repeated rows, memory and time, and writes nothing", async () => {
+  const changes = { "validation-file": path("validation.csv"), out: undefined };
+  const { code, out, err } = await finetune("", changes, "--dry-run");
+  expect({ code, err }).toMatchObject({ code: 0 });
+  expect(out).toContain(
+    "truncated if longer: training 0 of 40 (0.0 %), validation 0 of 12 (0.0 %)\n",
+  );
+  expect(out).toContain("validation rows that are training rows: 12 of 12 (100.0 %)\n");
+  expect(out).toContain("rows by label (training, validation):\n  apple: 10, 3\n  brick: 10, 3\n");
+  expect(out).toMatch(/memory for one seed, without activations: \d+ MiB\n/);
+  expect(out).toMatch(
+    /time: about 1 min for one seed \(26 steps of 0\.\d{3} s, and evaluations\); 1 to run\n/,
+  );
+  const json = await finetune("dry", changes, "--dry-run", "--json");
+  expect(JSON.parse(json.out)).toMatchObject({
+    event: "dry-run",
+    training: { rows: 40, labels: { apple: 10 } },
+    repeated: 12,
+    steps: 26,
+  });
+  const short = await finetune("dry", { ...changes, "max-seq-length": "4" }, "--dry-run");
+  expect(short.out).toContain("training 40 of 40 (100.0 %)");
+  expect(existsSync(path("dry"))).toBe(false);
+}, 30_000);
+
 /** What a file has, and the problem that it must be refused with. */
 const REFUSED: readonly (readonly [name: string, text: string | Uint8Array, problem: string])[] = [
   [

@@ -1,0 +1,168 @@
+/** Describes a run before it trains: labels, truncated and repeated rows, memory, and time from a few steps. */
+import { sumOf } from "../core/sum.ts";
+import { runExperiment } from "../experiment/experiment.ts";
+import { phaseEpochs } from "../experiment/phase-recipe.ts";
+import { labelNames } from "../experiment/task-labels.ts";
+import { parameterList } from "../model/parameters.ts";
+import { elementCount } from "../tensor/shape.ts";
+import { type PackedRows, unpackRows } from "../train/packed-rows.ts";
+import { experimentOf, plannedSteps, type RunPlan } from "./plan.ts";
+import type { SeedPlatform } from "./seed.ts";
+
+/** What is known about the rows of a set. */
+interface RowFacts {
+  readonly rows: number;
+  /** Rows of as many tokens as the longest input: the longer ones are truncated to it. */
+  readonly longest: number;
+  /** Rows by the name of each label; null for values. */
+  readonly labels: Readonly<Record<string, number>> | null;
+}
+
+export interface DryRun {
+  readonly training: RowFacts;
+  readonly validation: RowFacts;
+  /** Validation rows with the tokens of a training row. */
+  readonly repeated: number;
+  /** Bytes of one seed's weights, gradients, moments, teacher and snapshot, and of the rows, without activations. */
+  readonly bytes: number;
+  /** Optimizer updates of all phases of one seed. */
+  readonly steps: number;
+  /** Seconds of one update, measured in the first phase. */
+  readonly stepSeconds: number;
+  /** Seconds of one seed with evaluations. */
+  readonly seconds: number;
+}
+
+/** The steps that are measured, after one that is not. */
+const MEASURED_STEPS = 3;
+
+/** Copies of the parameters: student, gradients, two moments, teacher, and those of a snapshot. */
+const COPIES = 9;
+
+/** Forward passes take about a third of a step. */
+const FORWARD_SHARE = 1 / 3;
+
+/** Checks all phases of a plan, and measures a few steps of the first one. Writes nothing. */
+export async function dryRun(
+  { startBackend }: Pick<SeedPlatform, "startBackend">,
+  plan: RunPlan,
+  seed: number,
+  threads: number,
+): Promise<DryRun> {
+  const { config, recipes, trainingRows, evaluationRows } = plan;
+  const names = labelNames(config);
+  const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
+  const factsOf = (rows: PackedRows): RowFacts => ({
+    rows: rows.length,
+    longest: countLongest(rows, maxLength),
+    labels: countLabels(rows, config.labels, (id) => names?.[id] ?? String(id)),
+  });
+  const parameters = sumOf(parameterList(config), ({ shape }) => elementCount(shape));
+  const stepSeconds = await measureStep({ startBackend }, plan, seed, threads);
+  const steps = sumOf(plannedSteps(plan), (count) => count);
+  return {
+    training: factsOf(trainingRows),
+    validation: factsOf(evaluationRows),
+    repeated: countRepeated(trainingRows, evaluationRows),
+    bytes: 4 * COPIES * parameters + rowBytes(trainingRows) + rowBytes(evaluationRows),
+    steps,
+    stepSeconds,
+    seconds: stepSeconds * (steps + FORWARD_SHARE * evaluationBatches(plan)),
+  };
+}
+
+async function measureStep(
+  { startBackend }: Pick<SeedPlatform, "startBackend">,
+  plan: RunPlan,
+  seed: number,
+  threads: number,
+): Promise<number> {
+  const backend = await startBackend({ variant: plan.variant, threads });
+  try {
+    const experiment = runExperiment({ ...experimentOf(plan), backend, seed });
+    try {
+      const times: number[] = [];
+      for await (const event of experiment) {
+        if (event.type !== "training" || event.event.type !== "step") continue;
+        times.push(performance.now());
+        if (times.length > MEASURED_STEPS) break;
+      }
+      const [first = 0, ...others] = times;
+      return others.length === 0 ? 0 : ((others.at(-1) ?? 0) - first) / others.length / 1000;
+    } finally {
+      experiment.release();
+    }
+  } finally {
+    backend.stop();
+  }
+}
+
+/** Counts the evaluation batches of all phases, in batches of as many rows as a training batch. */
+function evaluationBatches({ recipes, trainingRows, evaluationRows }: RunPlan): number {
+  const phases = [
+    ...recipes.slice(0, 1).map(({ dense }) => dense),
+    ...recipes.map(({ sparse }) => sparse),
+  ];
+  return sumOf(phases, (phase) => {
+    if (phase === null) return 0;
+    const epochs = phaseEpochs(phase, trainingRows.length);
+    const { evaluations = epochs, batchSize } = phase;
+    return Math.min(epochs, evaluations) * Math.ceil(evaluationRows.length / batchSize);
+  });
+}
+
+function countLongest(rows: PackedRows, maxLength: number): number {
+  let count = 0;
+  for (let row = 0; row < rows.length; row++) {
+    const begin = row === 0 ? 0 : (rows.ends[row - 1] as number);
+    if ((rows.ends[row] as number) - begin >= maxLength) count++;
+  }
+  return count;
+}
+
+function countLabels(
+  { labels, listLength, length }: PackedRows,
+  outputs: number,
+  nameOf: (id: number) => string,
+): RowFacts["labels"] {
+  if (listLength === null && outputs === 1) return null;
+  const counts = new Array<number>(outputs).fill(0);
+  const add = (id: number, count: number): void => {
+    counts[id] = (counts[id] ?? 0) + count;
+  };
+  for (let row = 0; row < length; row++) {
+    if (listLength === null) add(labels[row] as number, 1);
+    else for (let id = 0; id < listLength; id++) add(id, labels[row * listLength + id] as number);
+  }
+  return Object.fromEntries(counts.map((count, id) => [nameOf(id), count]));
+}
+
+/** Counts the rows of `others` whose tokens are those of a row in `rows`. */
+function countRepeated(rows: PackedRows, others: PackedRows): number {
+  const keyOf = ({ inputIds }: { readonly inputIds: ArrayLike<number> }): string =>
+    Array.from(inputIds).join();
+  const known = new Set(unpackRows(rows).map(keyOf));
+  return unpackRows(others).filter((row) => known.has(keyOf(row))).length;
+}
+
+function rowBytes({ inputIds, tokenTypeIds, ends, labels }: PackedRows): number {
+  return sumOf([inputIds, tokenTypeIds, ends, labels], ({ byteLength }) => byteLength);
+}
+
+/** Formats a dry run as lines of text. */
+export function describeDryRun(run: DryRun, seeds: number): readonly string[] {
+  const { training, validation, repeated, bytes, steps, stepSeconds, seconds } = run;
+  const share = (part: number, { rows }: RowFacts): string =>
+    `${part} of ${rows} (${((100 * part) / rows).toFixed(1)} %)`;
+  const names = Object.keys(training.labels ?? {});
+  return [
+    `rows of the longest input, truncated if longer: training ${share(training.longest, training)}, validation ${share(validation.longest, validation)}`,
+    `validation rows that are training rows: ${share(repeated, validation)}`,
+    ...(names.length === 0 ? [] : ["rows by label (training, validation):"]),
+    ...names.map(
+      (name) => `  ${name}: ${training.labels?.[name]}, ${validation.labels?.[name] ?? 0}`,
+    ),
+    `memory for one seed, without activations: ${Math.ceil(bytes / 2 ** 20)} MiB`,
+    `time: about ${Math.ceil(seconds / 60)} min for one seed (${steps} steps of ${stepSeconds.toFixed(3)} s, and evaluations); ${seeds} to run`,
+  ];
+}
