@@ -105,6 +105,12 @@ function checkFlags(config: JsonObject, problems: Problem[]): void {
     const path = `tokenizer_config.json: ${key}`;
     problems.push({ path, expected: "true, false or null", got: describe(value) });
   }
+  // transformers would read such a file in place of tokenizer.json.
+  const names = config.fast_tokenizer_files ?? [];
+  const other = [names].flat().find((name) => /^tokenizer\..+\.json$/.test(String(name)));
+  if (other === undefined) return;
+  const path = "tokenizer_config.json: fast_tokenizer_files";
+  problems.push({ path, expected: "no file for one version", got: describe(other) });
 }
 
 /** Refuses an invalid truncation side or length. */
