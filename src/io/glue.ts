@@ -3,7 +3,7 @@
  * and often a byte-order mark. Quotation marks are ordinary text.
  */
 import { checkOneOf, checkString } from "../core/checks.ts";
-import { type Either, eachOf, map, type Problem, refuse, right } from "../core/either.ts";
+import { type Either, eachOf, map, mapLeft, type Problem, refuse, right } from "../core/either.ts";
 import { GLUE_TASKS, type GlueFormat, type GlueTask } from "./glue-tasks.ts";
 import { splitLines } from "./text.ts";
 
@@ -17,8 +17,8 @@ export interface Example {
 }
 
 /**
- * Parses a train or dev file. Every invalid row is reported as a problem at `fileName:line`. If the header is wrong,
- * that is the only problem.
+ * Parses a train or dev file. Invalid rows are problems at `fileName:line`: the first 20, and the number of the others. If
+ * the header is wrong, that is the only problem.
  *
  * @example
  * ```ts
@@ -95,12 +95,23 @@ function readRows<T>(
   const rows = lines.map((line, index) => ({ line, path: `${fileName}:${index + firstLine}` }));
   const isShort = (line: string): boolean => line.split("\t").length < columns.length;
   const kept = skipsShortRows ? rows.filter(({ line }) => !isShort(line)) : rows;
-  return eachOf(kept, ({ line, path }) => {
+  const parsed = eachOf(kept, ({ line, path }) => {
     const fields = line.split("\t");
     if (fields.length === columns.length) return read({ path, columns, fields });
     const expected = `${columns.length} tab-separated columns (${columns.join(", ")})`;
     return refuse(path, expected, `${fields.length}: ${quote(line)}`);
   });
+  return mapLeft((problems: readonly Problem[]) => firstProblems(fileName, problems))(parsed);
+}
+
+/** How many problems of a file are listed. */
+const LISTED_PROBLEMS = 20;
+
+function firstProblems(path: string, problems: readonly Problem[]): readonly Problem[] {
+  const more = problems.length - LISTED_PROBLEMS;
+  if (more <= 0) return problems;
+  const others = { path, expected: "no problems", got: `${more} more` };
+  return [...problems.slice(0, LISTED_PROBLEMS), others];
 }
 
 function fieldOf({ columns, fields }: Row, column: string): string {

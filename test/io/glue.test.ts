@@ -60,6 +60,13 @@ test("every broken row is reported with its line, what was expected and what was
   ]);
 });
 
+test("of many broken rows, the first 20 are listed", () => {
+  const problems = problemsOf("sst2", `${SST2}\n${"broken\n".repeat(25)}`);
+  expect(problems).toHaveLength(21);
+  expect(problems.at(-2)).toMatch(/^train\.tsv:21: /);
+  expect(problems.at(-1)).toBe("train.tsv: expected no problems, got 5 more");
+});
+
 test("another task's file, a file without rows, an empty file", () => {
   expect(problemsOf("mrpc", `${SST2}\na\t1\n`)).toEqual([
     `train.tsv:1: expected the header ${JSON.stringify(MRPC)}, got ${JSON.stringify(SST2)}`,
