@@ -18,6 +18,7 @@ import { prepareFinetuning } from "../run/finetuning.ts";
 import { resolveRun } from "../run/plan.ts";
 import { describeRecipes } from "../run/plan-settings.ts";
 import { BATCHINGS } from "../train/batches.ts";
+import { namingRows } from "./changed-rows.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import {
@@ -200,6 +201,10 @@ export const finetuneCommand: Command = defineCommand({
       "Dense fine-tuning, then pruning while the sparse model is distilled from the dense one.";
     const { threads, verbose = false } = values;
     const options = { title, summary, plan, seeds, directory, resume, threads };
-    return runTrainingCommand(options, { json, verbose }, console);
+    try {
+      return await runTrainingCommand(options, { json, verbose }, console);
+    } catch (error) {
+      throw namingRows(error, values);
+    }
   },
 });
