@@ -1,4 +1,5 @@
 /** The options of `finetune` that change the settings of its phases. */
+import { BEST_METRIC_KEYS } from "../experiment/best-model.ts";
 import type { RecipeOverrides } from "../experiment/recipe-overrides.ts";
 import { SCHEDULE_NAMES } from "../train/schedule.ts";
 import {
@@ -28,10 +29,17 @@ type PhaseOption =
 
 type SharedOption = "maxGradNorm" | "labelSmoothing" | "padToMaxLength";
 
+/** Options whose values are not those of a recipe. */
+interface RunOptions {
+  readonly classWeights: Option<string>;
+  readonly saveBest: Option<string>;
+  readonly earlyStoppingPatience: Option<number>;
+}
+
 const STEPS = { least: 1 };
 
 /** The settings of the sparse phase, of the dense phase, and of both. */
-export const PHASE_OPTIONS: PhaseOptions & { readonly classWeights: Option<string> } = {
+export const PHASE_OPTIONS: PhaseOptions & RunOptions = {
   numTrainEpochs: integerOption({ least: 1 }, "epochs of the sparse phase"),
   maxTrainSteps: integerOption(STEPS, "its number of optimizer updates, instead of epochs"),
   learningRate: numberOption({ least: 0 }, "its learning rate"),
@@ -61,6 +69,14 @@ export const PHASE_OPTIONS: PhaseOptions & { readonly classWeights: Option<strin
   classWeights: textOption(
     "balanced|FILE",
     "weights of classes in a loss against labels: by their rows, or JSON with a number for each label",
+  ),
+  saveBest: choiceOption(
+    BEST_METRIC_KEYS,
+    "save the best model by this metric, not the last one; in the sparse phase, of those at the full target",
+  ),
+  earlyStoppingPatience: integerOption(
+    { least: 1 },
+    "stop a phase after so many evaluations without a better model, by --save-best or the task's metric",
   ),
   padToMaxLength: flagOption("pad batches to --max-seq-length, not to their longest row"),
 };

@@ -20,6 +20,8 @@ export interface PhaseId {
 export interface PhaseTrainingEvent extends PhaseId {
   readonly type: "training";
   readonly event: TrainingEvent;
+  /** After an epoch of a phase that compares its models: whether its model is the best so far. */
+  readonly isBest?: boolean;
 }
 
 /** The evaluation and the sparsity of a model. */
@@ -34,8 +36,10 @@ export interface PhaseResult extends PhaseId {
   readonly variant: KernelVariant;
   /** The metric that the results table shows. */
   readonly metric: MetricName;
-  /** The model after the last epoch. */
+  /** The model after the last epoch, or the best one if it is saved. */
   readonly last: MeasuredModel;
+  /** The epoch of the best model, counted from 1, if it is saved. */
+  readonly bestEpoch?: number;
   /**
    * The baseline of a sparse phase: the dense model, pruned in one step by magnitude to the same patterns and targets,
    * without fine-tuning. Null for the dense phase, or if the dense model cannot be pruned in one step.

@@ -4,14 +4,13 @@
  */
 
 import type { StopSignal } from "../core/abort.ts";
-import { checkInteger, checkObject, checkOptions, checkRecords } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { checkBackend } from "../kernels/check.ts";
 import { padPositions, type TokenBatch } from "../model/batch.ts";
 import { createParameters, initialiseParameters } from "../model/parameters.ts";
 import { releaseParameters } from "../tensor/parameter.ts";
 import { evaluate } from "../train/evaluation.ts";
+import type { EpochEvent } from "../train/events.ts";
 import { padExamples, type TokenisedExample } from "../train/examples.ts";
 import { type FineTuning, fineTune } from "../train/loop.ts";
 import {
@@ -28,12 +27,12 @@ import {
   sequenceClassifier,
   type TrainableModel,
 } from "../train/trainable-model.ts";
+import { type BestModel, betterModel, comparedFrom, isOutOfPatience } from "./best-model.ts";
+import { checkExperiment } from "./check-experiment.ts";
 import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./events.ts";
-import { checkGivenModels } from "./given-models.ts";
-import { checkGivenRows, checkLabelSettings, problemTypeOf } from "./given-rows.ts";
+import { checkLabelSettings, problemTypeOf } from "./given-rows.ts";
 import { checkOneShot, pruneAtOnceInto } from "./one-shot.ts";
 import {
-  EXPERIMENT_OPTIONS,
   type ExperimentDescription,
   type ExperimentPhase,
   type ExperimentTerms,
@@ -66,6 +65,8 @@ export interface ExperimentSnapshot {
   readonly results: readonly PhaseResult[];
   /** The evaluation and sparsity after the latest epoch of the current phase; null before its first epoch ends. */
   readonly measured: MeasuredModel | null;
+  /** The best model of the current phase, if it compares its models and has evaluated one. */
+  readonly best?: BestModel;
 }
 
 /** A running experiment. Iterating over it trains the models and yields events. It can be iterated over only once. */
@@ -89,6 +90,7 @@ interface Run {
   training: FineTuning | null;
   oneShot: MeasuredModel | null;
   measured: MeasuredModel | null;
+  best: BestModel | null;
   dense: StoredParameters | null;
   results: readonly PhaseResult[];
   state: "new" | "iterated" | "released";
@@ -123,6 +125,7 @@ export function runExperiment(options: ExperimentOptions): Experiment {
     training: null,
     oneShot: null,
     measured: resumeFrom?.measured ?? null,
+    best: resumeFrom?.best ?? null,
     dense: resumeFrom?.dense ?? null,
     results: resumeFrom?.results ?? [],
     state: "new",
@@ -149,35 +152,6 @@ export function runExperiment(options: ExperimentOptions): Experiment {
     },
     release: () => releaseRun(run),
   };
-}
-
-function checkExperiment(options: ExperimentOptions): void {
-  checkOptions("options", options, EXPERIMENT_OPTIONS);
-  checkBackend(options.backend);
-  checkGivenModels(options);
-  if (options.resumeFrom !== undefined) checkObject("resumeFrom", options.resumeFrom, "terms");
-  checkRecords("recipes", options.recipes, "name", "dense", "metric");
-  checkRecords("trainingRows", options.trainingRows, "inputIds");
-  checkRecords("evaluationRows", options.evaluationRows, "inputIds");
-  const { finalRows = {} } = options;
-  checkObject("finalRows", finalRows);
-  for (const [name, rows] of Object.entries(finalRows))
-    checkRecords(`finalRows.${name}`, rows, "inputIds");
-  const { recipes, trainingRows, evaluationRows, seed, config, teacher } = options;
-  checkInteger("seed", seed);
-  for (const [name, list] of Object.entries({ recipes, trainingRows, evaluationRows }))
-    if (list.length === 0) throw new RangeError(`${name}: expected at least one, got none`);
-  const names = recipes.map(({ name }) => name);
-  const repeated = names.findIndex((name, i) => names.indexOf(name) !== i);
-  if (repeated >= 0)
-    throw new RangeError(
-      `recipes[${repeated}].name: expected another one, got ${names[repeated]} again`,
-    );
-  const { hiddenSize } = teacher?.config ?? config;
-  const expected = `a model of hidden size ${config.hiddenSize}`;
-  if (hiddenSize !== config.hiddenSize)
-    throw new RangeError(`teacher: expected ${expected}, got ${hiddenSize}`);
-  checkGivenRows(options);
 }
 
 /** Sets up a phase and discards the result, so that errors in later phases are found before any training. */
@@ -261,11 +235,11 @@ async function* experimentEvents(run: Run): AsyncGenerator<ExperimentEvent, void
     if (phase === undefined || run.training === null)
       return yield { type: "end", completed: true, diverged: null };
     const { id } = phase;
-    for await (const event of run.training) {
-      if (event.type === "epoch" && event.evaluation !== null) {
-        run.measured = { evaluation: event.evaluation, sparsity: event.sparsity };
-      }
-      yield { type: "training", ...id, event };
+    const training = isStopped(run, phase) ? [] : run.training;
+    for await (const event of training) {
+      const compared = event.type === "epoch" ? measureEpoch(run, phase, event) : {};
+      yield { type: "training", ...id, event, ...compared };
+      if (event.type === "epoch" && isStopped(run, phase)) break;
       if (event.type === "end" && !event.completed) {
         const { diverged } = event;
         return yield {
@@ -275,11 +249,33 @@ async function* experimentEvents(run: Run): AsyncGenerator<ExperimentEvent, void
         };
       }
     }
+    if (phase.best?.isSaved && run.best?.weights) {
+      setParametersInto(run.student.parameters, run.best.weights);
+      run.measured = run.best.measured;
+    }
     const result = phaseResult(run, phase);
     yield { type: "result", result };
     finishPhase(run, phase, result);
     startPhase(run);
   }
+}
+
+/** Notes the evaluation of an epoch. Returns whether its model is the best so far, if the phase compares models. */
+function measureEpoch(
+  run: Run,
+  { best: rule, settings }: ExperimentPhase,
+  event: EpochEvent,
+): { readonly isBest?: boolean } {
+  const { evaluation, sparsity, epoch, step } = event;
+  if (evaluation !== null) run.measured = { evaluation, sparsity };
+  if (rule === undefined) return {};
+  if (step >= comparedFrom(settings))
+    run.best = betterModel(run.best, rule, event, () => storedParameters(run.student.parameters));
+  return { isBest: run.best?.epoch === epoch };
+}
+
+function isStopped({ best }: Run, { best: rule }: ExperimentPhase): boolean {
+  return rule !== undefined && isOutOfPatience(best, rule);
 }
 
 function phaseResult(run: Run, phase: ExperimentPhase): PhaseResult {
@@ -290,6 +286,7 @@ function phaseResult(run: Run, phase: ExperimentPhase): PhaseResult {
   return {
     ...phase.id,
     ...(final === undefined ? {} : { final }),
+    ...(phase.best?.isSaved && run.best ? { bestEpoch: run.best.epoch } : {}),
     profile: phase.settings.profile,
     variant: backend.kernels.variant,
     metric: phase.metric,
@@ -308,15 +305,16 @@ function finishPhase(run: Run, { id }: ExperimentPhase, result: PhaseResult): vo
   run.training = null;
   run.oneShot = null;
   run.measured = null;
+  run.best = null;
   run.results = [...run.results, result];
   run.phase++;
 }
 
 function captureExperiment(run: Run): ExperimentSnapshot {
-  const { phase, dense, results, measured } = run;
+  const { phase, dense, results, measured, best } = run;
   const terms = structuredClone(run.terms);
   const training = run.training?.snapshot() ?? null;
-  return { version: 2, terms, phase, training, dense, results, measured };
+  return { version: 2, terms, phase, training, dense, results, measured, ...(best && { best }) };
 }
 
 function releaseRun(run: Run): void {

@@ -25,6 +25,9 @@ export interface FinetuningRequest
   readonly validationSplit?: number | undefined;
   /** The seed of that draw. Default 42. */
   readonly splitSeed?: number | undefined;
+  /** The name, as in metrics.jsonl, of the metric by which the best model is saved. */
+  readonly saveBest?: string | undefined;
+  readonly earlyStoppingPatience?: number | undefined;
   /** `balanced`, or the path of a JSON file with a weight for each class. */
   readonly classWeights?: string | undefined;
   /** The directory of a model to start from. */

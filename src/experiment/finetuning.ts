@@ -21,6 +21,7 @@ import { formatPattern } from "../prune/pattern.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 import { trainingSettings } from "../train/settings.ts";
 import { KIND_OF_MODULE } from "../train/trainable-model.ts";
+import { BEST_METRIC_KEYS, bestMetricOf } from "./best-model.ts";
 import { classWeights, type GivenWeights } from "./class-weights.ts";
 import type { FinetuningRequest } from "./finetuning-request.ts";
 import { GENERIC_PROFILE, isGeneric, type RecipeFacts } from "./generic-recipe.ts";
@@ -93,6 +94,7 @@ export function planFinetuning(
     ...lengthProblems(recipe, config),
     ...phaseProblems(chosen, recipes, { rows: facts.trainingRows, profile }),
     ...smoothingProblems(request, config),
+    ...bestMetricProblems(request, config, metrics),
     ...pairProblems("`model`", model, rows.hasPairs),
     ...(teacher?.problems ?? []),
     ...pairProblems(label, named, rows.hasPairs),
@@ -133,7 +135,15 @@ function fittedRecipes(
   weights: readonly number[] | undefined,
   metric: MetricName,
 ): readonly Recipe[] {
-  return chosen.map((each) => ({ ...withClassWeights(recipeFor(each, facts), weights), metric }));
+  return chosen.map((each) => {
+    const { saveBest = "", earlyStoppingPatience } = each.request;
+    return {
+      ...withClassWeights(recipeFor(each, facts), weights),
+      metric,
+      saveBest: bestMetricOf(saveBest),
+      earlyStoppingPatience,
+    };
+  });
 }
 
 function withClassWeights(recipe: Recipe, weights: readonly number[] | undefined): Recipe {
@@ -155,6 +165,22 @@ function phaseProblems(
   return recipes.flatMap((recipe, index) =>
     overrideProblems(recipe, chosen[index]?.request ?? {}, run),
   );
+}
+
+/** Checks that `saveBest` is a metric that the task has. */
+function bestMetricProblems(
+  { saveBest }: FinetuningRequest,
+  { labels, problemType }: ModelConfig,
+  metrics: readonly MetricName[],
+): readonly Problem[] {
+  if (saveBest === undefined) return [];
+  const isSingle = problemType === "single_label_classification";
+  const ofClasses: readonly MetricName[] = labels === 2 ? ["accuracy", "f1"] : ["accuracy"];
+  const known = new Set(["loss", ...metrics, ...(isSingle ? ofClasses : [])]);
+  const found = bestMetricOf(saveBest);
+  if (found !== undefined && known.has(found)) return [];
+  const keys = BEST_METRIC_KEYS.filter((key) => known.has(bestMetricOf(key) ?? ""));
+  return [{ path: "`saveBest`", expected: `one of ${keys.join(", ")}`, got: saveBest }];
 }
 
 function smoothingProblems(

@@ -14,6 +14,7 @@ import type { PackedRows } from "../train/packed-rows.ts";
 import { type TrainingSettings, trainingSettings } from "../train/settings.ts";
 import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { updatesByEpoch, updatesOfRun } from "../train/stepping.ts";
+import type { BestRule } from "./best-model.ts";
 import type { PhaseId } from "./events.ts";
 import { batchesOf, phaseEpochs, steppingOf } from "./phase-recipe.ts";
 import {
@@ -115,10 +116,22 @@ export interface ExperimentPhase {
   readonly evaluationBatchSize: number;
   /** The number of positions to which batches are padded, if it is not that of the longest row. */
   readonly padTo?: number;
+  /** How models of the phase are compared, if the best one is saved or the phase may stop early. */
+  readonly best?: BestRule;
   /** The number of epochs between evaluations, if it is not 1. */
   readonly evaluateEvery?: number;
   readonly metric: Recipe["metric"];
   readonly settings: TrainingSettings;
+}
+
+function bestRuleOf({
+  metric,
+  saveBest,
+  earlyStoppingPatience,
+}: Recipe): Pick<ExperimentPhase, "best"> {
+  if (saveBest === undefined && earlyStoppingPatience === undefined) return {};
+  const isSaved = saveBest !== undefined;
+  return { best: { metric: saveBest ?? metric, isSaved, patience: earlyStoppingPatience ?? null } };
 }
 
 /** Plans the dense phase of the first recipe, then the sparse phase of each recipe that has one. */
@@ -132,28 +145,21 @@ export function planPhases(
     checkCounts(recipe, `recipes[${i}]`);
   });
   const phaseOf = (
-    { name: recipe, evaluationBatchSize, metric, maxLength, padToMaxLength = false }: Recipe,
+    base: Recipe,
     phase: PhaseRecipe,
     kind: Pick<PhaseId, "phase" | "pattern">,
     settings: TrainingSettings,
   ): ExperimentPhase => {
+    const { name: recipe, evaluationBatchSize, metric, padToMaxLength = false } = base;
     const id = { phase: kind.phase, recipe, pattern: kind.pattern, seed };
     const { batchSize } = phase;
     const epochs = phaseEpochs(phase, trainingRows.length);
     const { evaluations = epochs } = phase;
     const every = Math.max(1, Math.ceil(epochs / Math.max(1, evaluations)));
     const evaluateEvery = every === 1 ? {} : { evaluateEvery: every };
-    const padTo = padToMaxLength ? { padTo: maxLength } : {};
-    return {
-      evaluationBatchSize,
-      ...evaluateEvery,
-      ...padTo,
-      metric,
-      id,
-      epochs,
-      batchSize,
-      settings,
-    };
+    const padTo = padToMaxLength ? { padTo: base.maxLength } : {};
+    const compared = { ...evaluateEvery, ...padTo, ...bestRuleOf(base) };
+    return { evaluationBatchSize, ...compared, metric, id, epochs, batchSize, settings };
   };
   const dense = recipes.slice(0, 1).map((recipe) => {
     const settings = densePhaseSettings(recipe.dense, context);

@@ -9,6 +9,7 @@ import type { GlueTask } from "../io/glue.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
+import type { BestMetric } from "./best-model.ts";
 import { type PhaseRecipe, plannedEpochs } from "./phase-recipe.ts";
 
 export type { PhaseRecipe };
@@ -56,6 +57,10 @@ export interface Recipe {
   readonly evaluationBatchSize: number;
   /** Whether batches are padded to `maxLength` instead of their longest row. Default false. */
   readonly padToMaxLength?: boolean | undefined;
+  /** The metric by which the best model is saved. Default: the last model is saved. */
+  readonly saveBest?: BestMetric | undefined;
+  /** The number of evaluations without a better model after which a phase stops. Default: it never stops early. */
+  readonly earlyStoppingPatience?: number | undefined;
   readonly dense: PhaseRecipe;
   readonly sparse: SparsePhaseRecipe | null;
 }

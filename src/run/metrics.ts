@@ -39,6 +39,8 @@ export interface MetricsLine {
   readonly sparsity_layer_mean: number | null;
   /** The number of weights that are not zero although a mask prunes them. */
   readonly drifted_weights: number | null;
+  /** If the phase compares its models: whether this one is the best so far. */
+  readonly best?: boolean;
   readonly profile: Profile;
   readonly variant: KernelVariant;
 }
@@ -63,6 +65,7 @@ export function metricsLine(
     readonly profile: Profile;
     readonly variant: KernelVariant;
     readonly metrics: readonly MetricName[];
+    readonly isBest?: boolean | undefined;
   },
 ): MetricsLine {
   const { evaluation, sparsity } = event;
@@ -91,6 +94,7 @@ export function metricsLine(
     sparsity_layer_mean:
       sparsity === null ? null : pruned.reduce((sum, ratio) => sum + ratio, 0) / pruned.length,
     drifted_weights: sparsity?.drifted ?? null,
+    ...(made.isBest === undefined ? {} : { best: made.isBest }),
     profile: made.profile,
     variant: made.variant,
   };

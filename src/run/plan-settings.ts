@@ -64,6 +64,8 @@ export function planSettings(plan: RunPlan, seeds: readonly number[], variant: s
     ["evaluation rows", String(plan.evaluationRows.length)],
     ["longest input", `${first?.maxLength ?? 0} tokens`],
     ...given("batches padded to", first?.padToMaxLength ? `${first.maxLength} tokens` : undefined),
+    ...given("saves", first?.saveBest && `the best model by ${first.saveBest}`),
+    ...given("evaluations without a better model", first?.earlyStoppingPatience),
     ["vocabulary", `${plan.tokenizer.vocabulary.tokens.length} tokens`],
     ["starts from", plan.initialTensors === undefined ? "random weights" : "a given model"],
     ["teacher", plan.teacher === undefined ? "the dense model" : "a given model"],

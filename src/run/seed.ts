@@ -122,9 +122,10 @@ async function followExperiment(
   for await (const event of experiment) {
     switch (event.type) {
       case "training": {
-        const { event: training, type: _, ...phase } = event;
+        const { event: training, type: _, isBest, ...phase } = event;
         const made = { profile: plan.profile, variant, metrics: plan.metrics };
-        const line = training.type === "epoch" ? metricsLine(phase, training, made) : null;
+        const line =
+          training.type === "epoch" ? metricsLine(phase, training, { ...made, isBest }) : null;
         history = recordTraining(history, event, line);
         if (training.type === "step") {
           const { step, loss } = training;
