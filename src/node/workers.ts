@@ -1,13 +1,20 @@
 /** Runs tasks on worker threads. A worker receives a task, posts messages while it runs, then posts the result. */
 
 import { parentPort, workerData } from "node:worker_threads";
+import { InputError, type Problem } from "../core/either.ts";
 import type { TaskRunner } from "../run/tasks.ts";
 import { scriptError, startScript } from "./worker-script.ts";
 
 type FromWorker =
   | { readonly kind: "message"; readonly message: unknown }
   | { readonly kind: "result"; readonly result: unknown }
-  | { readonly kind: "error"; readonly message: string; readonly stack: string | undefined };
+  | {
+      readonly kind: "error";
+      readonly message: string;
+      readonly stack: string | undefined;
+      /** The problems of an InputError. */
+      readonly problems?: readonly Problem[] | undefined;
+    };
 
 /** A message to a worker while it runs a task. */
 type ToWorker = { readonly kind: "abort" };
@@ -35,7 +42,7 @@ export function workerRunner<Task, Message, Result>(script: {
             handled.then(() => resolve(posted.result as Result));
             return;
           case "error":
-            return reject(Object.assign(new Error(posted.message), { stack: posted.stack }));
+            return reject(errorOf(posted));
           default:
             return posted satisfies never;
         }
@@ -49,6 +56,11 @@ export function workerRunner<Task, Message, Result>(script: {
       return worker.terminate();
     });
   };
+}
+
+function errorOf({ message, stack, problems }: FromWorker & { readonly kind: "error" }): Error {
+  if (problems !== undefined) return new InputError(problems);
+  return Object.assign(new Error(message), { stack });
 }
 
 /** Runs the task for which {@link workerRunner} started this worker thread. */
@@ -68,7 +80,8 @@ export async function serveTask<Task, Message, Result>(
     send({ kind: "result", result: await runner(task, { post, signal: controller.signal }) });
   } catch (error) {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    send({ kind: "error", message, stack });
+    const problems = error instanceof InputError ? error.problems : undefined;
+    send({ kind: "error", message, stack, problems });
   } finally {
     port.close();
   }

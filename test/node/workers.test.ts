@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { InputError } from "../../src/core/either.ts";
 import { workerRunner } from "../../src/node/workers.ts";
 import { runTasks } from "../../src/run/tasks.ts";
 
@@ -9,7 +10,10 @@ const SCRIPT = new URL(
     const { task } = workerData;
     parentPort.postMessage({ kind: "message", message: "started " + task });
     if (task === "fail") parentPort.postMessage({ kind: "error", message: "task failed", stack: "s" });
-    else if (task === "exit") process.exit(3);
+    else if (task === "refuse") {
+      const problems = [{ path: "rows", expected: "others", got: "these" }];
+      parentPort.postMessage({ kind: "error", message: "m", stack: "s", problems });
+    } else if (task === "exit") process.exit(3);
     else if (task === "wait")
       parentPort.on("message", (told) => parentPort.postMessage({ kind: "result", result: told.kind }));
     else parentPort.postMessage({ kind: "result", result: task * 2 });
@@ -40,6 +44,11 @@ test("a failing task fails the run, stops the running ones and starts no further
   expect(messages).toEqual([[0, "started fail"]]);
   await expect(run(["wait", "fail"], 2, NEVER).results).rejects.toThrow("task failed");
   await expect(run(["exit"], 1, NEVER).results).rejects.toThrow("a worker ended early with code 3");
+});
+
+test("a task that is refused fails with its problems", async () => {
+  const refused = new InputError([{ path: "rows", expected: "others", got: "these" }]);
+  await expect(run(["refuse"], 1, NEVER).results).rejects.toEqual(refused);
 });
 
 test("aborting reaches the running tasks and starts no further ones", async () => {
