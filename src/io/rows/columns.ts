@@ -60,6 +60,8 @@ export function chooseColumns(
     const missing = missingColumn(found, options.textColumn ?? "text", "--text-column");
     return missingLabel(found, labels) ?? missing;
   }
+  if (texts[0] === texts[1])
+    return columnProblem(found, columns.text, "two columns of text", "one column twice");
   const shared = texts.find((name) => labels.includes(name));
   if (shared !== undefined)
     return columnProblem(found, shared, "other columns for text and labels", "the same column");

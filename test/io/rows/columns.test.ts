@@ -47,6 +47,7 @@ describe("refused columns", () => {
     ["text|label|label", {}, "label", "two of this name"],
     ["label", {}, "text", "--text-column names another"],
     ["text|label", { textColumn: "label" }, "label", "the same column"],
+    ["a|b|label", { textColumn: "b", textPairColumn: "b" }, "b", "one column twice"],
     ["a|x", { labelColumn: ["x,y"] }, "y", "--label-column names another"],
   ])("%s with %j", (names, options, column, got) => {
     expect(choose(names, options)).toMatchObject({
