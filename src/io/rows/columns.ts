@@ -60,7 +60,7 @@ export function chooseColumns(
     const missing = missingColumn(found, options.textColumn ?? "text", "--text-column");
     return missingLabel(found, labels) ?? missing;
   }
-  if (texts[0] === texts[1])
+  if (texts[0] === texts[1] && options.textPairColumn !== undefined)
     return columnProblem(found, columns.text, "two columns of text", "one column twice");
   const shared = texts.find((name) => labels.includes(name));
   if (shared !== undefined)
