@@ -35,7 +35,7 @@ const FUNCTION_LIMITS: readonly (readonly [name: string, entry: string, most: nu
   ["readSafetensors", "espalier/io", 8_000],
   ["createTokenizer", "espalier/io", 4_000],
   // Half of it is the table of tasks.
-  ["parseGlueTsv", "espalier/io", 5_400],
+  ["parseGlueTsv", "espalier/io", 5_600],
   // Messages name the content of other files.
   ["readHuggingFaceModel", "espalier/io", 11_000],
   ["verifyPattern", "espalier/checkpoint", 5_400],
