@@ -45,7 +45,8 @@ export async function readTaskRows(
 
 /**
  * Returns the model's id for each label of a task, or `values` for regression. Labels with the task's names in another
- * order are found by name; other names are in the order of the task. Undefined if the model is for other labels.
+ * order are found by name; if no name is the task's, they are in the order of the task. Undefined if the model is for
+ * other labels, or if only some names are the task's.
  */
 function idsOf(
   names: readonly string[] | null,
@@ -58,7 +59,8 @@ function idsOf(
     return undefined;
   const lower = own.map((name) => name.toLowerCase());
   const ids = names.map((name) => lower.indexOf(name));
-  return ids.includes(-1) ? [...names.keys()] : ids;
+  if (!ids.includes(-1)) return ids;
+  return ids.every((id) => id === -1) ? [...names.keys()] : undefined;
 }
 
 function taskRows(

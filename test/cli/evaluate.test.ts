@@ -227,6 +227,15 @@ describe("espalier evaluate", () => {
     expect(metrics.f1).not.toBe(second);
   });
 
+  test("refuses a model with only some of the task's labels", async () => {
+    await writeModel(path("partly"), { id2label: { 0: "equivalent", 1: "other" } });
+    const { code, err } = await evaluate("partly", "task", "--task", "mrpc");
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: expect.stringContaining("with labels equivalent,other, got mrpc"),
+    });
+  });
+
   test("evaluates both files of MNLI, and finds labels by name if their order differs", async () => {
     const names = ["contradiction", "neutral", "entailment"];
     const ofModel = names.map((name, i) => [i, name.toUpperCase()] as const);
