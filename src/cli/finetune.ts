@@ -51,6 +51,7 @@ const OPTIONS = {
     { least: 0, below: 1 },
     "share of the training rows that are drawn if there is no --validation-file (default 0.1)",
   ),
+  splitSeed: integerOption(SEED_BOUNDS, "seed of that draw, the same for all seeds (default 42)"),
   ...ROW_OPTIONS,
   problemType: choiceOption(PROBLEM_TYPES, "kind of problem (default: what the labels are)"),
   model: textOption("DIR", "start from this Hugging Face directory", ["model-name-or-path"]),
@@ -186,9 +187,7 @@ export const finetuneCommand: Command = defineCommand({
       directory === undefined ? [] : await outputProblems(nodeStorage, directory, seeds, resume);
     if (output.length > 0) throw new InputError(output);
     const tokenizer = values.useSlowTokenizer === true ? "slow" : values.tokenizer;
-    const prepared = getOrThrow(
-      await prepareFinetuning(nodeStorage, { ...values, tokenizer, splitSeed: seed }),
-    );
+    const prepared = getOrThrow(await prepareFinetuning(nodeStorage, { ...values, tokenizer }));
     const { description: plan, notices } = prepared;
     const isFitted = plan.recipes.some(isGeneric);
     for (const line of [...notices, ...(isFitted ? describeRecipes(plan) : [])])

@@ -105,6 +105,16 @@ test("rows with four labels by name are trained, pruned, saved and classified", 
   expect(classified.out).toMatch(/apple|brick|grape|oak/);
 });
 
+test("all seeds have the same validation rows, so that one of them can be resumed alone", async () => {
+  const epochs = { "do-prune": "false", "num-train-epochs": "1", seed: undefined };
+  const both = await finetune("seeds", { ...epochs, seeds: "1,2" });
+  expect(both).toMatchObject({ code: 0 });
+  const one = await finetune("seeds", { ...epochs, seed: "1" }, "--resume");
+  expect(one).toMatchObject({ code: 0 });
+  const other = await finetune("seeds", { ...epochs, seed: "1", "split-seed": "7" }, "--resume");
+  expect(other).toMatchObject({ code: 2, err: expect.stringContaining("other rows") });
+});
+
 test("a head for other labels is not used, and one for the same labels is", async () => {
   const run = await finetune("two", {
     model: path("model"),
