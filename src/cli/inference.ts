@@ -1,6 +1,7 @@
 /** Functions and options of the commands that compute logits of rows. */
 import { InputError, type Problem, refuseInput } from "../core/either.ts";
 import { pairProblems } from "../experiment/model-fit.ts";
+import { storedMaxLength } from "../experiment/task-labels.ts";
 import { TOKENIZER_KINDS, type TokenizerKind } from "../io/hugging-face.ts";
 import { describeColumns } from "../io/rows/columns.ts";
 import { optionProblems } from "../io/rows/options.ts";
@@ -48,9 +49,11 @@ export const INFERENCE_OPTIONS: {
     "for several labels a row: labels with a larger probability are predicted (default 0.5)",
   ),
   batchSize: integerOption({ least: 1, most: 4096 }, "rows at once (default 32)"),
-  maxLength: integerOption({ least: 3 }, "longest input in tokens (default: the model's)", [
-    "max-seq-length",
-  ]),
+  maxLength: integerOption(
+    { least: 3 },
+    "longest input in tokens (default: as in training, or the model's)",
+    ["max-seq-length"],
+  ),
   tokenizer: choiceOption(
     TOKENIZER_KINDS,
     "the model's tokenizer, named as in transformers (default fast if it has a tokenizer.json)",
@@ -138,15 +141,16 @@ export async function withInference<Rows extends RowSample, T>(
 }
 
 /**
- * Returns the maximum number of tokens in an input; by default, the smaller of the model's and the tokenizer's maximum.
- * Longer texts are truncated.
+ * Returns the maximum number of tokens in an input; by default, the maximum in training, or else the smaller of the
+ * model's and the tokenizer's. Longer texts are truncated.
  */
 function longestInput(
-  { config: { maxPositions }, tokenizer }: OpenClassifier,
-  {
-    maxLength = Math.min(maxPositions, tokenizer.maxLength ?? maxPositions),
-  }: Pick<InferenceValues, "maxLength">,
+  { config, tokenizer }: OpenClassifier,
+  given: Pick<InferenceValues, "maxLength">,
 ): number {
+  const { maxPositions } = config;
+  const stated = storedMaxLength(config) ?? tokenizer.maxLength ?? maxPositions;
+  const { maxLength = Math.min(maxPositions, stated) } = given;
   if (maxLength > maxPositions)
     refuseInput("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
   return maxLength;

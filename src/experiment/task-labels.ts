@@ -22,6 +22,23 @@ export interface StoredColumns extends RowColumns {
 /** The key of config.json with the columns of the training file. */
 const ROWS_KEY = "espalier_rows";
 
+/** The key of config.json with the maximum number of tokens in an input of training. */
+const LENGTH_KEY = "espalier_max_length";
+
+/** Returns the contents of config.json with the maximum number of tokens in an input of training. */
+export function withMaxLength(
+  source: ModelConfig["source"],
+  maxLength: number,
+): ModelConfig["source"] {
+  return { ...source, [LENGTH_KEY]: maxLength };
+}
+
+/** Returns the maximum number of tokens in an input of training, if the configuration states it. */
+export function storedMaxLength({ source }: ModelConfig): number | undefined {
+  const stored = source[LENGTH_KEY];
+  return typeof stored === "number" && Number.isInteger(stored) && stored >= 3 ? stored : undefined;
+}
+
 /** Returns the names of a configuration's labels; undefined if it states none, or transformers' `LABEL_0` and so on. */
 export function labelNames({ labels, source }: ModelConfig): readonly string[] | undefined {
   const { id2label } = source;

@@ -6,7 +6,7 @@ import { labelNames } from "../experiment/task-labels.ts";
 import { parameterList } from "../model/parameters.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { type PackedRows, unpackRows } from "../train/packed-rows.ts";
-import { experimentOf, plannedSteps, type RunPlan } from "./plan.ts";
+import { experimentOf, longestInput, plannedSteps, type RunPlan } from "./plan.ts";
 import type { SeedPlatform } from "./seed.ts";
 
 /** What is known about the rows of a set. */
@@ -49,9 +49,9 @@ export async function dryRun(
   seed: number,
   threads: number,
 ): Promise<DryRun> {
-  const { config, recipes, trainingRows, evaluationRows } = plan;
+  const { config, trainingRows, evaluationRows } = plan;
   const names = labelNames(config);
-  const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
+  const maxLength = longestInput(plan);
   const factsOf = (rows: PackedRows): RowFacts => ({
     rows: rows.length,
     longest: countLongest(rows, maxLength),

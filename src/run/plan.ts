@@ -41,11 +41,16 @@ export function tokenizeRows(
   return { ...packer.end(), labels, listLength: null };
 }
 
+/** Returns the largest `maxLength` of a run's recipes. */
+export function longestInput({ recipes }: Pick<RunPlan, "recipes">): number {
+  return Math.max(...recipes.map(({ maxLength }) => maxLength));
+}
+
 /** Fills in the defaults of a run, and tokenizes rows of text, truncated to the largest `maxLength` of its recipes. */
 export function resolveRun(description: RunDescription): RunPlan {
-  const { tokenizer, recipes, variant = "auto", teacherBudget, metrics = [] } = description;
+  const { tokenizer, variant = "auto", teacherBudget, metrics = [] } = description;
   checkDirectories(description);
-  const maxLength = Math.max(...recipes.map((recipe) => recipe.maxLength));
+  const maxLength = longestInput(description);
   const packed = (rows: RunDescription["trainingRows"]): PackedRows =>
     "inputIds" in rows ? rows : tokenizeRows(tokenizer, rows, maxLength);
   const experiment = resolveExperiment({

@@ -3,12 +3,13 @@
 import { sumOf } from "../core/sum.ts";
 import type { PhaseId, PhaseResult } from "../experiment/events.ts";
 import { type Experiment, runExperiment } from "../experiment/experiment.ts";
+import { withMaxLength } from "../experiment/task-labels.ts";
 import type { ThreadedBackend } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { TeacherStorage } from "../train/teacher-cache.ts";
 import { type MetricsLine, metricsLine } from "./metrics.ts";
 import { saveModelDirectory } from "./model-directory.ts";
-import { experimentOf, phaseDirectory, plannedSteps, type RunPlan } from "./plan.ts";
+import { experimentOf, longestInput, phaseDirectory, plannedSteps, type RunPlan } from "./plan.ts";
 import { recordResult, recordTraining, type SeedHistory } from "./seed-history.ts";
 import { findSnapshot, readSnapshot, writeSnapshot } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
@@ -140,7 +141,8 @@ async function followExperiment(
         const { result } = event;
         history = recordResult(history, result);
         const { config, tokenizer } = plan;
-        const model = { config: config.source, tensors: experiment.weights(), tokenizer };
+        const source = withMaxLength(config.source, longestInput(plan));
+        const model = { config: source, tensors: experiment.weights(), tokenizer };
         const folder = joinPath(directory, models, phaseDirectory(plan, result));
         await saveModelDirectory(storage, folder, model);
         await save();

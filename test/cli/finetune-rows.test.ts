@@ -92,6 +92,7 @@ test("rows with four labels by name are trained, pruned, saved and classified", 
       label2id: { apple: 0, brick: 1, grape: 2, oak: 3 },
       problem_type: "single_label_classification",
       espalier_rows: { text_column: "body", text_pair_column: null, label_column: "kind" },
+      espalier_max_length: 32,
     });
   const lines = metrics("run");
   expect(lines.map(({ phase, epoch }) => `${phase} ${epoch}`)).toEqual([
@@ -103,6 +104,19 @@ test("rows with four labels by name are trained, pruned, saved and classified", 
   ).toBe(true);
   const classified = await espalier(["classify", path("run", "dense"), "--text", "the old tree"]);
   expect(classified.out).toMatch(/apple|brick|grape|oak/);
+});
+
+test("texts are cut as in training, unless an option says otherwise", async () => {
+  const text = "the old tree is a tree ".repeat(3);
+  const model = path("cut");
+  await writeModel(model, { espalier_max_length: 6 });
+  const logits = async (...argv: readonly string[]): Promise<unknown> => {
+    const { out } = await espalier(["classify", model, "--text", text, "--json", ...argv]);
+    return JSON.parse(out.split("\n")[0] ?? "").logits;
+  };
+  const cut = await logits();
+  expect(cut).toEqual(await logits("--max-length", "6"));
+  expect(cut).not.toEqual(await logits("--max-length", "12"));
 });
 
 test("all seeds have the same validation rows, so that one of them can be resumed alone", async () => {
