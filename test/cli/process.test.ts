@@ -82,12 +82,12 @@ describe.skipIf(!isBuilt)(needing("a build", "the built command"), () => {
     const { code, out, err } = await run(finetune("two", ["--threads", "2", "--json"]));
     expect(err).toContain("seed 2  sparse 4x1  epoch 150/150");
     expect(code).toBe(0);
-    expect(
-      out
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line).event),
-    ).toHaveLength(2 * 152 + 2);
+    const events = out.trim().split("\n");
+    const count = (event: string): number =>
+      events.filter((line) => JSON.parse(line).event === event).length;
+    // Each seed has two phases, whose final models are evaluated.
+    expect(["epoch", "evaluation", "result", "end"].map(count)).toEqual([2 * 152, 4, 1, 1]);
+    expect(events).toHaveLength(2 * 152 + 6);
     expect(digests("two")).toEqual(digests("one"));
   });
 
