@@ -22,7 +22,7 @@ export interface RowFilesRequest extends RowOptions {
   readonly trainFile: string;
   readonly validationFile?: string | undefined;
   readonly testFile?: string | undefined;
-  /** The share of training rows that are drawn for validation if there is no validation file. Default 0.1. */
+  /** The share of the training rows to validate on without a validation file. Default 0.1. */
   readonly validationSplit?: number | undefined;
   /** The seed of that draw. */
   readonly splitSeed: number;

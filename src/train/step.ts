@@ -58,8 +58,9 @@ export function trainStepInto<Batch extends LabelledBatch>(
 }
 
 /**
- * Runs one training step on several batches, whose gradients are added. Under `strict`, the loss is the mean over all
- * examples. Under `inc`, as in INC's example script, the loss against labels of each batch is divided by
+ * Runs one training step on several batches, whose gradients are added. Under `strict`, the loss is the mean of the
+ * batches' losses, weighed by their numbers of examples; with class weights, it is not the loss of one large batch.
+ * Under `inc`, as in INC's example script, the loss against labels of each batch is divided by
  * `gradientAccumulationSteps`, and a distillation loss is not divided; INC's `on_step_begin` runs at each batch there,
  * but has an effect only at the first one of a step.
  *

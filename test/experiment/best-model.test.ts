@@ -157,7 +157,7 @@ test("the saved model is the best one, of those at the full target in a sparse p
     expect(results[0]?.bestEpoch).toBe(best?.epoch);
     expect(epochs.findLast(({ isBest }) => isBest)?.epoch).toBe(best?.epoch);
   }
-  // Without the option there is no such event, and the last model is the result.
+  // Without the option, no event names a best model, and the last model is the result.
   const plain = await run(options({}));
   expect(epochsOf(plain, "sparse").every(({ isBest }) => isBest === undefined)).toBe(true);
 });

@@ -1,4 +1,4 @@
-/** Values that no function of the package expects, each made anew for a call. */
+/** Values that no function of the package expects. Each call gets new ones. */
 import { runInNewContext } from "node:vm";
 
 /** An object with a property of each name whose getter throws. */
