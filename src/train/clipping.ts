@@ -29,8 +29,16 @@ export function clipGradientsInto(
 ): number {
   const norm = gradientNorm(parameters);
   const factor = clippingFactor(norm, most);
-  if (factor !== 1)
-    for (const { gradient } of parameters)
-      backend.kernels.scale(gradient.data, factor, gradient.data);
+  if (factor !== 1) scaleGradientsInto(backend, parameters, factor);
   return norm;
+}
+
+/** Multiplies the gradients of all parameters by a factor. */
+export function scaleGradientsInto(
+  backend: Backend,
+  parameters: Iterable<Parameter>,
+  factor: number,
+): void {
+  for (const { gradient } of parameters)
+    backend.kernels.scale(gradient.data, factor, gradient.data);
 }

@@ -12,7 +12,7 @@ import { describe, mismatch } from "../core/checks.ts";
 import type { ProblemType } from "../core/problem-type.ts";
 import { elementCount, rowsOf } from "../tensor/shape.ts";
 import { batchLabels } from "./labels.ts";
-import type { DistillationSettings } from "./settings.ts";
+import { type DistillationSettings, lossPadding, type TrainingSettings } from "./settings.ts";
 import { type CachedRows, distilled, teacherTarget } from "./teacher-targets.ts";
 import type { LabelledBatch, TrainableModel, TrainableOutput } from "./trainable-model.ts";
 
@@ -79,6 +79,26 @@ export function distillationLoss<Batch extends LabelledBatch>(
   const own = distilled("model", tape, student, settings);
   const target = teacherTarget(tape, student, own, { teacher, batch, settings }, cached);
   return scale(tape, distance(tape, own, target, settings), settings.weight);
+}
+
+/**
+ * Returns the number by which the mean loss of a batch divides, so that losses of several batches can be combined to
+ * their mean: the tokens of a distillation loss over tokens, the sum of the labels' class weights, or the examples. A
+ * distillation loss that includes padding counts examples too, because padding depends on the batch.
+ */
+export function lossTerms(
+  { logits, hiddenStates, tokenRows }: TrainableOutput,
+  { labels }: LabelledBatch,
+  { distillation, classWeights }: Pick<TrainingSettings, "distillation" | "classWeights">,
+): number {
+  const isOverTokens =
+    distillation?.kind === "last-hidden-state" && lossPadding(distillation) === "excluded";
+  const last = hiddenStates?.at(-1);
+  if (isOverTokens && last !== undefined) return tokenRows?.length ?? rowsOf(last.shape);
+  if (distillation !== null || classWeights === null) return rowsOf(logits.shape);
+  let sum = 0;
+  for (let row = 0; row < labels.length; row++) sum += classWeights[labels[row] ?? 0] ?? 1;
+  return sum;
 }
 
 function distance(

@@ -5,20 +5,19 @@
 import { scale } from "../autograd/arithmetic.ts";
 import { backward } from "../autograd/backward.ts";
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
-import { sumOf } from "../core/sum.ts";
 import {
   onAfterOptimizerStepInto,
   onBeforeOptimizerStepInto,
   onStepBeginInto,
 } from "../prune/hooks.ts";
-import { clipGradientsInto } from "./clipping.ts";
-import { distillationLoss, labelLoss } from "./distillation.ts";
+import { clipGradientsInto, scaleGradientsInto } from "./clipping.ts";
+import { distillationLoss, labelLoss, lossTerms } from "./distillation.ts";
 import { checkOutputs } from "./divergence.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSession } from "./session.ts";
-import { lossNeeds } from "./settings.ts";
+import { lossNeeds, type TrainingSettings } from "./settings.ts";
 import { updateCompressedWeightsInto } from "./sparse-products.ts";
 import { type LabelledBatch, layerRecords } from "./trainable-model.ts";
 
@@ -34,11 +33,10 @@ interface StepPart<Batch> {
   readonly rows: ArrayLike<number> | null;
   /** The number of examples in earlier batches of the step. */
   readonly firstExample: number;
-  /** The factor of the batch's gradients. */
-  readonly weight: number;
-  /** The batch's share of the step's loss. */
-  readonly share: number;
 }
+
+/** The factor of the gradients of each batch. `mean`: that of the mean over the terms of all batches' losses. */
+type BatchFactor = number | "mean";
 
 /**
  * Runs one training step, which changes the session in place: prunes if a prune step is due, computes the loss, the
@@ -54,15 +52,14 @@ export function trainStepInto<Batch extends LabelledBatch>(
   batch: Batch,
   rows: ArrayLike<number> | null = null,
 ): StepResult {
-  return stepInto(session, [{ batch, rows, firstExample: 0, weight: 1, share: 1 }]);
+  return stepInto(session, [{ batch, rows, firstExample: 0 }], 1);
 }
 
 /**
- * Runs one training step on several batches, whose gradients are added. Under `strict`, the loss is the mean of the
- * batches' losses, weighed by their numbers of examples; with class weights, it is not the loss of one large batch.
- * Under `inc`, as in INC's example script, the loss against labels of each batch is divided by
- * `gradientAccumulationSteps`, and a distillation loss is not divided; INC's `on_step_begin` runs at each batch there,
- * but has an effect only at the first one of a step.
+ * Runs one training step on several batches, whose gradients are added. Under `strict`, the step is that of one batch
+ * of all examples, unless the loss includes padding and the batches have different lengths. Under `inc`, as in INC's
+ * example script, the loss against labels of each batch is divided by `gradientAccumulationSteps`, and a distillation
+ * loss is not divided; INC's `on_step_begin` runs at each batch there, but has an effect only at the first one of a step.
  *
  * @param parts - the indices of each batch's examples in the training rows
  * @param batchOf - called for each of `parts` when its turn comes
@@ -72,30 +69,38 @@ export function accumulatedStepInto<Batch extends LabelledBatch>(
   parts: readonly Uint32Array[],
   batchOf: (rows: Uint32Array) => Batch,
 ): StepResult {
-  return stepInto(session, stepParts(session, parts, batchOf));
+  return stepInto(session, stepParts(parts, batchOf), batchFactor(session.settings, parts.length));
 }
 
 function* stepParts<Batch extends LabelledBatch>(
-  { settings, teacher }: TrainingSession<Batch>,
   parts: readonly Uint32Array[],
   batchOf: (rows: Uint32Array) => Batch,
 ): Generator<StepPart<Batch>, void> {
-  const { profile, distillation, gradientAccumulationSteps } = settings;
-  const isDivided = distillation === null || teacher === null;
-  const examples = sumOf(parts, ({ length }) => length);
   let firstExample = 0;
   for (const rows of parts) {
-    const isStrict = profile === "strict";
-    const share = isStrict ? rows.length / examples : 1 / parts.length;
-    const weight = isStrict ? share : isDivided ? 1 / gradientAccumulationSteps : 1;
-    yield { batch: batchOf(rows), rows, firstExample, weight, share };
+    yield { batch: batchOf(rows), rows, firstExample };
     firstExample += rows.length;
+  }
+}
+
+function batchFactor(
+  { profile, distillation, gradientAccumulationSteps }: TrainingSettings,
+  batches: number,
+): BatchFactor {
+  switch (profile) {
+    case "strict":
+      return batches === 1 ? 1 : "mean";
+    case "inc":
+      return distillation === null ? 1 / gradientAccumulationSteps : 1;
+    default:
+      return profile satisfies never;
   }
 }
 
 function stepInto<Batch extends LabelledBatch>(
   session: TrainingSession<Batch>,
   parts: Iterable<StepPart<Batch>>,
+  factor: BatchFactor,
 ): StepResult {
   const { backend, model, settings, step, optimizer, pruning } = session;
   if (pruning !== null) {
@@ -103,7 +108,13 @@ function stepInto<Batch extends LabelledBatch>(
   }
   const products = sparseProducts(session);
   let loss = 0;
-  for (const part of parts) loss += part.share * accumulateGradients(session, part, products);
+  let terms = 0;
+  for (const part of parts) {
+    const own = accumulateGradients(session, part, factor, products);
+    loss += own.terms * own.loss;
+    terms += own.terms;
+  }
+  if (factor === "mean") scaleGradientsInto(backend, model.parameters.values(), 1 / terms);
   if (settings.maxGradNorm !== null) {
     const trained = optimizer.slots.map(({ parameter }) => parameter);
     clipGradientsInto(backend, trained, settings.maxGradNorm);
@@ -121,7 +132,7 @@ function stepInto<Batch extends LabelledBatch>(
   }
   clearFixedGradients(session);
   session.step++;
-  return { loss, learningRate };
+  return { loss: loss / terms, learningRate };
 }
 
 /**
@@ -136,27 +147,33 @@ export function sparseProducts(session: TrainingSession<never>): Pick<TapeOption
   return { blockSparse: updateCompressedWeightsInto(compressed, current) };
 }
 
-/** Computes the loss of a batch and adds its gradients to the parameters' gradients. Returns the loss. */
+/**
+ * Computes the mean loss of a batch, and adds its gradients times `factor` to the parameters' gradients. With `mean`, the
+ * factor is the number of the loss's terms. Returns the loss, and the number of terms as which it counts.
+ */
 function accumulateGradients<Batch extends LabelledBatch>(
   { backend, model, teacher, teacherCache, settings, step }: TrainingSession<Batch>,
-  { batch, rows, firstExample, weight }: StepPart<Batch>,
+  { batch, rows, firstExample }: StepPart<Batch>,
+  factor: BatchFactor,
   products: Pick<TapeOptions, "blockSparse">,
-): number {
+): { readonly loss: number; readonly terms: number } {
   const { seed, distillation, labelSmoothing, classWeights } = settings;
   const cached = rows && teacherCache && { cache: teacherCache, rows };
   const tape = createTape(backend, { training: true, seed, step, firstExample, ...products });
   try {
     const needs = lossNeeds(teacher === null ? null : distillation);
     const output = model.forward(tape, batch, needs);
-    const terms = { problemType: model.problemType, labelSmoothing, classWeights };
+    const options = { problemType: model.problemType, labelSmoothing, classWeights };
     const loss =
       distillation === null || teacher === null
-        ? labelLoss(tape, output, batch, terms)
+        ? labelLoss(tape, output, batch, options)
         : distillationLoss(tape, output, teacher, batch, distillation, cached);
     const value = scalarOf(loss);
     checkOutputs(step + 1, value, output.logits.value.data);
-    backward(tape, weight === 1 ? loss : scale(tape, loss, weight));
-    return value;
+    const terms = factor === "mean" ? lossTerms(output, batch, settings) : 1;
+    const scaledBy = factor === "mean" ? terms : factor;
+    backward(tape, scaledBy === 1 ? loss : scale(tape, loss, scaledBy));
+    return { loss: value, terms };
   } finally {
     releaseTape(tape);
   }
