@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { PROBLEM_TYPES } from "../core/problem-type.ts";
 import { isGeneric } from "../experiment/generic-recipe.ts";
-import type { RunDescription } from "../experiment/plan.ts";
+import { patternOf, type RunDescription } from "../experiment/plan.ts";
 import { missingSources } from "../experiment/recipe-choice.ts";
 import { RECIPES } from "../experiment/recipes.ts";
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
@@ -17,6 +17,7 @@ import { outputProblems } from "../run/fine-tune.ts";
 import { prepareFinetuning } from "../run/finetuning.ts";
 import { resolveRun } from "../run/plan.ts";
 import { describeRecipes } from "../run/plan-settings.ts";
+import { runTitle } from "../run/run-title.ts";
 import { BATCHINGS } from "../train/batches.ts";
 import { namingRows } from "./changed-rows.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
@@ -167,6 +168,23 @@ async function runDry(
   return 0;
 }
 
+function titleOf(
+  { model, task, trainFile }: OptionValues<typeof OPTIONS>,
+  { recipes }: RunDescription,
+): string {
+  const patterns = recipes.flatMap(({ sparse }) => (sparse === null ? [] : [patternOf(sparse)]));
+  const randomModel = recipes[0]?.model ?? "a model";
+  return runTitle({ model, task, trainFile, randomModel, patterns });
+}
+
+function summaryOf({ recipes, trainingRows, evaluationRows }: RunDescription): string {
+  const rows = `Fine-tuned on ${trainingRows.length} rows, evaluated on ${evaluationRows.length}.`;
+  if (recipes.every(({ sparse }) => sparse === null)) return rows;
+  const isDistilled = recipes.some(({ sparse }) => (sparse?.distillationWeight ?? 0) > 0);
+  const how = isDistilled ? " while it learned from the dense one" : "";
+  return `${rows} Then a copy of the dense model was pruned${how}.`;
+}
+
 export const finetuneCommand: Command = defineCommand({
   name: "finetune",
   summary:
@@ -180,7 +198,7 @@ export const finetuneCommand: Command = defineCommand({
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, console) => {
-    const { out: directory, task, seed = DEFAULT_SEED, seeds = [seed], resume = false } = values;
+    const { out: directory, seed = DEFAULT_SEED, seeds = [seed], resume = false } = values;
     const problems = usageProblems(values);
     if (problems.length > 0) throw new InputError(problems);
     const output =
@@ -194,10 +212,8 @@ export const finetuneCommand: Command = defineCommand({
       console.err.write(`${line}\n`);
     if (directory === undefined || values.dryRun === true)
       return runDry(plan, seeds, values, json, console);
-    const rows = task?.toUpperCase() ?? values.trainFile ?? "";
-    const title = `Fine-tuning ${rows}: ${plan.recipes.map(({ name }) => name).join(", ")}`;
-    const summary =
-      "Dense fine-tuning, then pruning while the sparse model is distilled from the dense one.";
+    const title = titleOf(values, plan);
+    const summary = summaryOf(plan);
     const { threads, verbose = false } = values;
     const options = { title, summary, plan, seeds, directory, resume, threads };
     try {

@@ -1,0 +1,51 @@
+/** Titles a run by its model, its data and its patterns. */
+
+/** What a run was asked for. */
+interface TitledRun {
+  /** The directory of the model to start from. */
+  readonly model?: string | undefined;
+  /** The name of the model that starts from random weights. */
+  readonly randomModel: string;
+  readonly task?: string | undefined;
+  readonly trainFile?: string | undefined;
+  /** The patterns in the order of the recipes; none for a dense run. */
+  readonly patterns: readonly string[];
+}
+
+/** Titles of tasks whose names are not all capitals. */
+const TASK_TITLES: Readonly<Record<string, string>> = {
+  cola: "CoLA",
+  sst2: "SST-2",
+  stsb: "STS-B",
+};
+
+/** Returns a title such as `minilm on MRPC, pruned to 4x1 and 2:4`. */
+export function runTitle({ model, randomModel, task, trainFile, patterns }: TitledRun): string {
+  const name = model === undefined ? `${randomModel} from random weights` : modelName(model);
+  const data = task === undefined ? lastPart(trainFile ?? "") : taskTitle(task);
+  const pruned = patterns.length === 0 ? "" : `, pruned to ${listed([...new Set(patterns)])}`;
+  return `${name} on ${data}${pruned}`;
+}
+
+function taskTitle(task: string): string {
+  return TASK_TITLES[task] ?? task.toUpperCase();
+}
+
+/** Returns the name of a model's directory, or its name on the hub if the directory is in the hub's cache. */
+function modelName(path: string): string {
+  const [, hubName] = /models--([^/\\]+)[/\\]snapshots[/\\]/.exec(path) ?? [];
+  if (hubName !== undefined) return hubName.replace("--", "/");
+  const name = lastPart(path);
+  // The models of a run have the names of their phases.
+  return /^(dense|sparse.*)$/.test(name) ? path.replace(/[/\\]+$/, "") : name;
+}
+
+function lastPart(path: string): string {
+  return path.split(/[/\\]/).findLast((part) => part !== "" && part !== ".") ?? path;
+}
+
+/** Joins words as in a sentence. */
+function listed(words: readonly string[]): string {
+  const [last = "", ...before] = words.toReversed();
+  return before.length === 0 ? last : `${before.toReversed().join(", ")} and ${last}`;
+}
