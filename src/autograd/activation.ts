@@ -22,6 +22,16 @@ export function gelu(tape: Tape, x: Variable): Variable {
   return activate(tape, "gelu", x);
 }
 
+/** Computes GELU elementwise with an approximation by tanh: `gelu_new` of transformers. */
+export function geluNew(tape: Tape, x: Variable): Variable {
+  return activate(tape, "geluNew", x);
+}
+
+/** Computes SiLU elementwise: x / (1 + exp(-x)). */
+export function silu(tape: Tape, x: Variable): Variable {
+  return activate(tape, "silu", x);
+}
+
 /** Computes the hyperbolic tangent elementwise. */
 export function tanh(tape: Tape, x: Variable): Variable {
   return activate(tape, "tanh", x);
@@ -32,25 +42,25 @@ export function relu(tape: Tape, x: Variable): Variable {
   return activate(tape, "relu", x);
 }
 
-type Activation = "gelu" | "tanh" | "relu";
+/** Whether the derivative is computed from the input; otherwise from the output. */
+const READS_INPUT = { gelu: true, geluNew: true, silu: true, tanh: false, relu: false } as const;
+
+type Activation = keyof typeof READS_INPUT;
 
 function activate(tape: Tape, name: Activation, x: Variable): Variable {
   checkTape(tape);
   checkVariable("x", x);
   const y = createOutput(tape, x.shape, x.requiresGradient);
   tape.backend.kernels[`${name}Forward`](x.value.data, y.value.data);
-  record(tape, name, y, { input: x }, [name === "gelu" ? x.value : y.value]);
+  record(tape, name, y, { input: x }, [READS_INPUT[name] ? x.value : y.value]);
   return y;
 }
 
-/**
- * The backward rule of activations: dx = dy * derivative. The derivative is computed from the input for GELU, and from
- * the output for tanh and ReLU.
- */
+/** The backward rule of activations: dx = dy * derivative. */
 export function activationBackward(tape: Tape, record: OperationRecord<Activation>): void {
   const { operation, output, operands } = record;
   const dy = consumedGradient(tape, output);
-  const { value } = operation === "gelu" ? operands.input : output;
+  const { value } = READS_INPUT[operation] ? operands.input : output;
   tape.backend.kernels[`${operation}Backward`](value.data, dy.data, dy.data);
   passGradient(tape, operands.input, dy);
 }

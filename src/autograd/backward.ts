@@ -24,6 +24,8 @@ type BackwardRules = {
 export const BACKWARD_RULES: BackwardRules = Object.freeze({
   linear: linearBackward,
   gelu: activationBackward,
+  geluNew: activationBackward,
+  silu: activationBackward,
   tanh: activationBackward,
   relu: activationBackward,
   dropout: dropoutBackward,

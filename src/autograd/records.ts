@@ -91,6 +91,8 @@ export interface Records {
     readonly bias: Parameter | null;
   };
   readonly gelu: { readonly input: Variable };
+  readonly geluNew: { readonly input: Variable };
+  readonly silu: { readonly input: Variable };
   readonly tanh: { readonly input: Variable };
   readonly relu: { readonly input: Variable };
   readonly dropout: {

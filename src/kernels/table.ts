@@ -132,6 +132,17 @@ export interface ElementwiseKernels {
   geluForward(x: Float32Array, y: Float32Array): void;
   /** dx = dy * gelu'(x); dx may alias dy. */
   geluBackward(x: Float32Array, dy: Float32Array, dx: Float32Array): void;
+  /**
+   * y = x (1 + tanh(z)) / 2 with z = sqrt(2 / pi) (x + 0.044715 x^3), the approximate GELU. The absolute error is below
+   * 2e-7 max(1, |x|).
+   */
+  geluNewForward(x: Float32Array, y: Float32Array): void;
+  /** dx = dy times the derivative of the approximate GELU at x; dx may alias dy. */
+  geluNewBackward(x: Float32Array, dy: Float32Array, dx: Float32Array): void;
+  /** y = x / (1 + exp(-x)). The absolute error is below 2e-7 max(1, |x|). */
+  siluForward(x: Float32Array, y: Float32Array): void;
+  /** dx = dy * silu'(x); dx may alias dy. */
+  siluBackward(x: Float32Array, dy: Float32Array, dx: Float32Array): void;
   /** y = tanh(x). */
   tanhForward(x: Float32Array, y: Float32Array): void;
   /** dx = dy * (1 - y^2); dx may alias dy. */

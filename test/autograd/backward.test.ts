@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { gelu, relu, tanh } from "../../src/autograd/activation.ts";
+import { gelu, geluNew, relu, silu, tanh } from "../../src/autograd/activation.ts";
 import { add, multiply, scale } from "../../src/autograd/arithmetic.ts";
 import {
   attentionContext,
@@ -85,6 +85,18 @@ const SUBJECTS: Readonly<Record<OperationName, readonly ((sizes: Sizes) => Subje
     ({ batch, width }) => ({
       inputs: { x: [batch, width] },
       compute: (tape, o) => gelu(tape, o.input("x")),
+    }),
+  ],
+  geluNew: [
+    ({ batch, width }) => ({
+      inputs: { x: [batch, width] },
+      compute: (tape, o) => geluNew(tape, o.input("x")),
+    }),
+  ],
+  silu: [
+    ({ batch, width }) => ({
+      inputs: { x: [batch, width] },
+      compute: (tape, o) => silu(tape, o.input("x")),
     }),
   ],
   tanh: [

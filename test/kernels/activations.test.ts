@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { erfc } from "../../src/kernels/scalar/erfc.ts";
 import { scalarKernels } from "../../src/kernels/scalar/kernels.ts";
-import { erf, gelu, gradientOf } from "./definitions.ts";
+import { erf, gelu, geluNew, gradientOf, silu } from "./definitions.ts";
 import { EPSILON, execute, expectClose, randomFloats, VARIANTS } from "./subjects.ts";
 
 /** Every 1/512 from -16 to 16: an odd number, so that there is a rest after whole vectors. */
@@ -43,6 +43,36 @@ describe.each(VARIANTS)("activations (%s)", (_name, backend) => {
     // Differences err by 1e-8 (step^2 / 6) and 1e-11, the kernel by 3e-7.
     const expected = Array.from(GRID, (x) => gradientOf(([v]) => gelu(v), [x])[0]);
     expectClose(dx, expected, 4e-7);
+  });
+
+  it.each([
+    ["geluNew", geluNew],
+    ["silu", silu],
+  ] as const)("computes %s within 2e-7 max(1, |x|), and its derivative", (name, definition) => {
+    const { y } = execute(backend, { x: GRID, y: ones }, (k, a) => k[`${name}Forward`](a.x, a.y));
+    expectClose(y, Array.from(GRID, definition), (i) => 2e-7 * Math.max(1, Math.abs(GRID[i])));
+    const { dx } = execute(backend, { x: GRID, dy: ones, dx: ones }, (k, a) =>
+      k[`${name}Backward`](a.x, a.dy, a.dx),
+    );
+    const expected = Array.from(GRID, (x) => gradientOf(([v]) => definition(v), [x])[0]);
+    expectClose(dx, expected, 4e-7);
+  });
+
+  it("keeps zeros, infinities and NaN in geluNew and silu", () => {
+    const x = Float32Array.of(0, -0, 1e-38, -1e-38, 1e30, -1e30, Infinity, -Infinity, Number.NaN);
+    const one = new Float32Array(x.length).fill(1);
+    for (const name of ["geluNew", "silu"] as const) {
+      const { y } = execute(backend, { x, y: one }, (k, a) => k[`${name}Forward`](a.x, a.y));
+      expectClose(
+        y,
+        Float32Array.of(0, -0, 5e-39, -5e-39, 1e30, 0, Infinity, 0, Number.NaN),
+        1e-30,
+      );
+      const { dx } = execute(backend, { x, dy: one, dx: one }, (k, a) =>
+        k[`${name}Backward`](a.x, a.dy, a.dx),
+      );
+      expectClose(dx, [0.5, 0.5, 0.5, 0.5, 1, 0, 1, 0, Number.NaN], 3e-7);
+    }
   });
 
   it("computes tanh within 2e-7 relative", () => {
@@ -113,6 +143,17 @@ describe.each(VARIANTS)("activations (%s)", (_name, backend) => {
         scalarKernels.geluBackward(x, dy, dx);
         const gradients = execute(backend, { x, dy }, (k, a) => k.geluBackward(a.x, a.dy, a.dy));
         expectClose(gradients.dy, dx, (i) => 3e-7 * Math.abs(dy[i]));
+
+        for (const name of ["geluNew", "silu"] as const) {
+          scalarKernels[`${name}Forward`](x, out);
+          const values = execute(backend, { x, y: dy }, (k, a) => k[`${name}Forward`](a.x, a.y));
+          expectClose(values.y, out, bound);
+          scalarKernels[`${name}Backward`](x, dy, dx);
+          const inPlace = execute(backend, { x, dy }, (k, a) =>
+            k[`${name}Backward`](a.x, a.dy, a.dy),
+          );
+          expectClose(inPlace.dy, dx, (i) => 4e-7 * Math.abs(dy[i]));
+        }
 
         scalarKernels.tanhForward(x, out);
         const tanhs = execute(backend, { x, y: dy }, (k, a) => k.tanhForward(a.x, a.y));

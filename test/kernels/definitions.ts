@@ -19,6 +19,15 @@ export function gelu(x: number): number {
   return (x / 2) * (1 + erf(x / Math.SQRT2));
 }
 
+/** The GELU of tanh: `gelu_new` of transformers. */
+export function geluNew(x: number): number {
+  return (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+}
+
+export function silu(x: number): number {
+  return x / (1 + Math.exp(-x));
+}
+
 export function softmax(logits: readonly number[]): number[] {
   const max = Math.max(...logits);
   const powers = logits.map((logit) => Math.exp(logit - max));

@@ -105,8 +105,9 @@ function losses(wasm: Wasm) {
   } satisfies Partial<ElementwiseKernels>;
 }
 
-type ForwardName = "geluForward" | "tanhForward" | "reluForward";
-type BackwardName = "geluBackward" | "tanhBackward" | "reluBackward";
+type Activation = "gelu" | "geluNew" | "silu" | "tanh" | "relu";
+type ForwardName = `${Activation}Forward`;
+type BackwardName = `${Activation}Backward`;
 
 function activations(wasm: Wasm) {
   const { run, at, partOfElements, openGroup, closeGroup } = wasm;
@@ -124,6 +125,10 @@ function activations(wasm: Wasm) {
   return {
     geluForward: forward("geluForward"),
     geluBackward: onThree(wasm, "geluBackward", ["x", "dy", "dx"]),
+    geluNewForward: forward("geluNewForward"),
+    geluNewBackward: onThree(wasm, "geluNewBackward", ["x", "dy", "dx"]),
+    siluForward: forward("siluForward"),
+    siluBackward: onThree(wasm, "siluBackward", ["x", "dy", "dx"]),
     tanhForward: forward("tanhForward"),
     tanhBackward: onThree(wasm, "tanhBackward", ["y", "dy", "dx"]),
     reluForward: forward("reluForward"),

@@ -5,6 +5,7 @@ import { addBlockSparse } from "./block-sparse.ts";
 import { addDropout } from "./dropout.ts";
 import { addElementwise, addSquaredDifference } from "./elementwise.ts";
 import { f32, f64, i32, type Local, ModuleBuilder, type WasmVariant } from "./emitter.ts";
+import { addGated } from "./gated.ts";
 import { addColumns, addRows } from "./gather.ts";
 import { addGemm } from "./gemm.ts";
 import { addLayerNorm } from "./layer-norm.ts";
@@ -25,6 +26,7 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addPruning,
   addBlockSparse,
   addColumns,
+  addGated,
   addQueuedCall,
 ];
 
