@@ -5,8 +5,9 @@ import { phaseEpochs } from "../experiment/phase-recipe.ts";
 import { labelNames } from "../experiment/task-labels.ts";
 import { parameterList } from "../model/parameters.ts";
 import { elementCount } from "../tensor/shape.ts";
-import { type PackedRows, unpackRows } from "../train/packed-rows.ts";
+import type { PackedRows } from "../train/packed-rows.ts";
 import { experimentOf, longestInput, plannedSteps, type RunPlan } from "./plan.ts";
+import { countRepeated } from "./repeated-rows.ts";
 import type { SeedPlatform } from "./seed.ts";
 
 /** What is known about the rows of a set. */
@@ -135,14 +136,6 @@ function countLabels(
     else for (let id = 0; id < listLength; id++) add(id, labels[row * listLength + id] as number);
   }
   return Object.fromEntries(counts.map((count, id) => [nameOf(id), count]));
-}
-
-/** Counts the rows of `others` whose tokens are those of a row in `rows`. */
-function countRepeated(rows: PackedRows, others: PackedRows): number {
-  const keyOf = ({ inputIds }: { readonly inputIds: ArrayLike<number> }): string =>
-    Array.from(inputIds).join();
-  const known = new Set(unpackRows(rows).map(keyOf));
-  return unpackRows(others).filter((row) => known.has(keyOf(row))).length;
 }
 
 function rowBytes({ inputIds, tokenTypeIds, ends, labels }: PackedRows): number {
