@@ -1,12 +1,12 @@
-/** Describes a run before it trains: labels, truncated and repeated rows, memory, and time from a few steps. */
+/** Describes a run before it trains: labels, truncated and repeated rows, memory, and time from a few steps of each phase. */
 import { sumOf } from "../core/sum.ts";
 import { runExperiment } from "../experiment/experiment.ts";
-import { phaseEpochs } from "../experiment/phase-recipe.ts";
 import { labelNames } from "../experiment/task-labels.ts";
 import { parameterList } from "../model/parameters.ts";
 import { elementCount } from "../tensor/shape.ts";
 import type { PackedRows } from "../train/packed-rows.ts";
-import { experimentOf, longestInput, plannedSteps, type RunPlan } from "./plan.ts";
+import { measurePhases, type PhaseTimes } from "./phase-times.ts";
+import { experimentOf, longestInput, type RunPlan } from "./plan.ts";
 import { countRepeated } from "./repeated-rows.ts";
 import type { SeedPlatform } from "./seed.ts";
 
@@ -28,22 +28,15 @@ export interface DryRun {
   readonly bytes: number;
   /** Optimizer updates of all phases of one seed. */
   readonly steps: number;
-  /** Seconds of one update, measured in the first phase. */
-  readonly stepSeconds: number;
+  readonly phases: readonly PhaseTimes[];
   /** Seconds of one seed with evaluations. */
   readonly seconds: number;
 }
 
-/** The steps that are measured, after one that is not. */
-const MEASURED_STEPS = 3;
-
 /** Copies of the parameters: student, gradients, two moments, teacher, and those of a snapshot. */
 const COPIES = 9;
 
-/** Forward passes take about a third of a step. */
-const FORWARD_SHARE = 1 / 3;
-
-/** Checks all phases of a plan, and measures a few steps of the first one. Writes nothing. */
+/** Checks all phases of a plan, and measures a few steps of each. Writes nothing. */
 export async function dryRun(
   { startBackend }: Pick<SeedPlatform, "startBackend">,
   plan: RunPlan,
@@ -59,57 +52,31 @@ export async function dryRun(
     labels: countLabels(rows, config.labels, (id) => names?.[id] ?? String(id)),
   });
   const parameters = sumOf(parameterList(config), ({ shape }) => elementCount(shape));
-  const stepSeconds = await measureStep({ startBackend }, plan, seed, threads);
-  const steps = sumOf(plannedSteps(plan), (count) => count);
+  const phases = await checkAndMeasure({ startBackend }, plan, seed, threads);
   return {
     training: factsOf(trainingRows),
     validation: factsOf(evaluationRows),
     repeated: countRepeated(trainingRows, evaluationRows),
     bytes: 4 * COPIES * parameters + rowBytes(trainingRows) + rowBytes(evaluationRows),
-    steps,
-    stepSeconds,
-    seconds: stepSeconds * (steps + FORWARD_SHARE * evaluationBatches(plan)),
+    steps: sumOf(phases, ({ steps }) => steps),
+    phases,
+    seconds: sumOf(phases, ({ seconds }) => seconds),
   };
 }
 
-async function measureStep(
+async function checkAndMeasure(
   { startBackend }: Pick<SeedPlatform, "startBackend">,
   plan: RunPlan,
   seed: number,
   threads: number,
-): Promise<number> {
+): Promise<readonly PhaseTimes[]> {
   const backend = await startBackend({ variant: plan.variant, threads });
   try {
-    const experiment = runExperiment({ ...experimentOf(plan), backend, seed });
-    try {
-      const times: number[] = [];
-      for await (const event of experiment) {
-        if (event.type !== "training" || event.event.type !== "step") continue;
-        times.push(performance.now());
-        if (times.length > MEASURED_STEPS) break;
-      }
-      const [first = 0, ...others] = times;
-      return others.length === 0 ? 0 : ((others.at(-1) ?? 0) - first) / others.length / 1000;
-    } finally {
-      experiment.release();
-    }
+    runExperiment({ ...experimentOf(plan), backend, seed }).release();
+    return await measurePhases(backend, plan, seed);
   } finally {
     backend.stop();
   }
-}
-
-/** Counts the evaluation batches of all phases, in batches of as many rows as a training batch. */
-function evaluationBatches({ recipes, trainingRows, evaluationRows }: RunPlan): number {
-  const phases = [
-    ...recipes.slice(0, 1).map(({ dense }) => dense),
-    ...recipes.map(({ sparse }) => sparse),
-  ];
-  return sumOf(phases, (phase) => {
-    if (phase === null) return 0;
-    const epochs = phaseEpochs(phase, trainingRows.length);
-    const { evaluations = epochs, batchSize } = phase;
-    return Math.min(epochs, evaluations) * Math.ceil(evaluationRows.length / batchSize);
-  });
 }
 
 function countLongest(rows: PackedRows, maxLength: number): number {
@@ -144,7 +111,7 @@ function rowBytes({ inputIds, tokenTypeIds, ends, labels }: PackedRows): number 
 
 /** Formats a dry run as lines of text. */
 export function describeDryRun(run: DryRun, seeds: number): readonly string[] {
-  const { training, validation, repeated, bytes, steps, stepSeconds, seconds } = run;
+  const { training, validation, repeated, bytes, steps, phases, seconds } = run;
   const share = (part: number, { rows }: RowFacts): string =>
     `${part} of ${rows} (${((100 * part) / rows).toFixed(1)} %)`;
   const names = Object.keys(training.labels ?? {});
@@ -156,6 +123,21 @@ export function describeDryRun(run: DryRun, seeds: number): readonly string[] {
       (name) => `  ${name}: ${training.labels?.[name]}, ${validation.labels?.[name] ?? 0}`,
     ),
     `memory for one seed, without activations: ${Math.ceil(bytes / 2 ** 20)} MiB`,
-    `time: about ${Math.ceil(seconds / 60)} min for one seed (${steps} steps of ${stepSeconds.toFixed(3)} s, and evaluations); ${seeds} to run`,
+    `time: about ${duration(seconds)} for one seed (${steps} steps and evaluations, from a few of each phase); ${seeds} to run`,
+    ...phases.map((phase) => `  ${describePhase(phase)}`),
   ];
+}
+
+function describePhase({ phase, pattern, steps, firstEpoch, later, seconds }: PhaseTimes): string {
+  const name = phase === "dense" ? phase : `${phase} ${pattern}`;
+  const first = `${name}: ${duration(seconds)}, ${steps} steps of ${firstEpoch.toFixed(3)} s`;
+  if (later === null) return first;
+  const { unpruned, pruned, share } = later;
+  const percent = (100 * share).toFixed(1);
+  return `${first} in the first epoch, later ${unpruned.toFixed(3)} s, and ${pruned.toFixed(3)} s with ${percent} % pruned`;
+}
+
+function duration(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 180 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
 }

@@ -260,7 +260,7 @@ test("a dry run tells labels, repeated rows, memory and time, and writes nothing
   expect(out).toContain("rows by label (training, validation):\n  apple: 10, 3\n  brick: 10, 3\n");
   expect(out).toMatch(/memory for one seed, without activations: \d+ MiB\n/);
   expect(out).toMatch(
-    /time: about 1 min for one seed \(26 steps of 0\.\d{3} s, and evaluations\); 1 to run\n/,
+    /time: about 1 min for one seed \(26 steps and evaluations, from a few of each phase\); 1 to run\n {2}dense: 1 min, 6 steps of 0\.\d{3} s\n {2}sparse 4x1: 1 min, 20 steps of 0\.\d{3} s in the first epoch, later 0\.\d{3} s, and 0\.\d{3} s with 89\.8 % pruned\n/,
   );
   const json = await finetune("dry", changes, "--dry-run", "--json");
   expect(JSON.parse(json.out)).toMatchObject({
@@ -268,6 +268,10 @@ test("a dry run tells labels, repeated rows, memory and time, and writes nothing
     training: { rows: 40, labels: { apple: 10 } },
     repeated: 12,
     steps: 26,
+    phases: [
+      { phase: "dense", steps: 6, later: null },
+      { phase: "sparse", pattern: "4x1", steps: 20, later: { share: expect.closeTo(0.9, 1) } },
+    ],
   });
   const short = await finetune("dry", { ...changes, "max-seq-length": "4" }, "--dry-run");
   expect(short.out).toContain("training 40 of 40 (100.0 %)");
