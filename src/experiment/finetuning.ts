@@ -25,6 +25,7 @@ import { BEST_METRIC_KEYS, bestMetricOf } from "./best-model.ts";
 import { classWeights, type GivenWeights } from "./class-weights.ts";
 import type { FinetuningRequest } from "./finetuning-request.ts";
 import { GENERIC_PROFILE, isGeneric, type RecipeFacts } from "./generic-recipe.ts";
+import { labelLossNotices, labelSmoothingProblems } from "./label-loss-options.ts";
 import { type Named, pairProblems } from "./model-fit.ts";
 import type { RunDescription } from "./plan.ts";
 import { type ChosenRecipe, missingSources, recipeFor } from "./recipe-choice.ts";
@@ -75,10 +76,11 @@ export function planFinetuning(
   inputs: FinetuningInputs,
   rows: TaskRows,
 ): Either<readonly Problem[], PlannedFinetuning> {
-  const start = startingModel(chosen, request, inputs, rows.labels);
+  const { labels, hasPairs, ...described } = rows;
+  const { trainingRows, metrics } = described;
+  const start = startingModel(chosen, request, inputs, labels);
   if (start === undefined) return left(missingSources(request));
   const { config, tensors: initialTensors, tokenizer } = start.value;
-  const { trainingRows, evaluationRows, finalRows, metrics } = rows;
   const facts = factsOf(config, trainingRows.length);
   const weights = inputs.classWeights && classWeights(inputs.classWeights, config, trainingRows);
   if (weights !== undefined && isLeft(weights)) return weights;
@@ -91,13 +93,10 @@ export function planFinetuning(
   const profile = request.profile ?? defaultProfile(chosen);
   const problems = [
     ...start.problems,
-    ...lengthProblems(recipe, config),
-    ...phaseProblems(chosen, recipes, { rows: facts.trainingRows, profile }),
-    ...smoothingProblems(request, config),
-    ...bestMetricProblems(request, config, metrics),
-    ...pairProblems("`model`", model, rows.hasPairs),
+    ...settingProblems(chosen, recipes, { request, config, profile, rows }),
+    ...pairProblems("`model`", model, hasPairs),
     ...(teacher?.problems ?? []),
-    ...pairProblems(label, named, rows.hasPairs),
+    ...pairProblems(label, named, hasPairs),
   ];
   if (problems.length > 0) return left(problems);
   const pruning = choosePruning(
@@ -111,6 +110,7 @@ export function planFinetuning(
   const { sparseProducts, variant, teacherCacheBudget: budget } = request;
   const description: RunDescription = {
     ...pruning.right,
+    ...described,
     config,
     initialTensors,
     tokenizer,
@@ -119,14 +119,15 @@ export function planFinetuning(
     variant,
     teacher: teacher?.value,
     teacherBudget: budget && budget * 2 ** 20,
-    trainingRows,
-    evaluationRows,
-    finalRows,
-    metrics,
   };
   const isUntrained = profile === "inc" && defaultProfile(chosen) !== "inc";
-  const notices = [...start.notices, ...(teacher?.notices ?? [])];
-  return right({ description, notices: isUntrained ? [...notices, UNTRAINED_HEAD] : notices });
+  const notices = [
+    ...start.notices,
+    ...(teacher?.notices ?? []),
+    ...labelLossNotices(request, recipes),
+    ...(isUntrained ? [UNTRAINED_HEAD] : []),
+  ];
+  return right({ description, notices });
 }
 
 function fittedRecipes(
@@ -156,15 +157,26 @@ function withClassWeights(recipe: Recipe, weights: readonly number[] | undefined
   };
 }
 
-/** Returns the problems of overrides that need the number of rows, and of those of fitted recipes. */
-function phaseProblems(
+/** Returns the problems of settings that depend on the model or on the rows. */
+function settingProblems(
   chosen: readonly ChosenRecipe[],
   recipes: readonly Recipe[],
-  run: { readonly rows: number; readonly profile: Profile },
+  run: {
+    readonly request: FinetuningRequest;
+    readonly config: ModelConfig;
+    readonly profile: Profile;
+    readonly rows: TaskRows;
+  },
 ): readonly Problem[] {
-  return recipes.flatMap((recipe, index) =>
-    overrideProblems(recipe, chosen[index]?.request ?? {}, run),
-  );
+  const { request, config, profile, rows } = run;
+  const { trainingRows, metrics } = rows;
+  const counted = { rows: trainingRows.length, profile };
+  return [
+    ...recipes.slice(0, 1).flatMap((first) => lengthProblems(first, config)),
+    ...recipes.flatMap((recipe, i) => overrideProblems(recipe, chosen[i]?.request ?? {}, counted)),
+    ...labelSmoothingProblems(request, config),
+    ...bestMetricProblems(request, config, metrics),
+  ];
 }
 
 /** Checks that `saveBest` is a metric that the task has. */
@@ -181,15 +193,6 @@ function bestMetricProblems(
   if (found !== undefined && known.has(found)) return [];
   const keys = BEST_METRIC_KEYS.filter((key) => known.has(bestMetricOf(key) ?? ""));
   return [{ path: "`saveBest`", expected: `one of ${keys.join(", ")}`, got: saveBest }];
-}
-
-function smoothingProblems(
-  { labelSmoothing = 0 }: FinetuningRequest,
-  { problemType }: ModelConfig,
-): readonly Problem[] {
-  if (labelSmoothing === 0 || problemType === "single_label_classification") return [];
-  const got = String(labelSmoothing);
-  return [{ path: "`labelSmoothing`", expected: `0 for ${problemType}`, got }];
 }
 
 const UNTRAINED_HEAD =

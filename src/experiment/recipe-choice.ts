@@ -3,6 +3,7 @@ import { type Either, isLeft, left, type Problem, right, unlessProblems } from "
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import type { FinetuningRequest } from "./finetuning-request.ts";
 import { fitGeneric, isGeneric, NOMINAL_FACTS, type RecipeFacts } from "./generic-recipe.ts";
+import { unusedLabelLossProblems } from "./label-loss-options.ts";
 import { overrideProblems, recipeWith } from "./recipe-overrides.ts";
 import { GENERIC, RECIPES, type Recipe } from "./recipes.ts";
 
@@ -71,6 +72,7 @@ export function chooseRecipes(
   const conflicting = [
     ...overrideProblems(isGeneric(base) ? nominal : base, first.request),
     ...conflicts(request, nominal),
+    ...unusedLabelLossProblems(request, nominal),
   ];
   return unlessProblems([...missing, ...conflicting], chosen.right);
 }
