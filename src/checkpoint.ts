@@ -1,6 +1,6 @@
 /**
  * Works on whole checkpoints, given as bytes: finds the weights of layers, plans what a pruning configuration does to
- * them, verifies patterns, and packs tensors into compressed layouts. Uses no file system.
+ * them, prunes, verifies patterns, and packs tensors into compressed layouts. Uses no file system.
  *
  * @module espalier/checkpoint
  */
@@ -22,6 +22,12 @@ export {
   unpackTensor,
 } from "./checkpoint/packed-tensor.ts";
 export { type PlanOptions, type PruningPlan, planPruning } from "./checkpoint/plan.ts";
+export type { PrunedCheckpoint } from "./checkpoint/prune.ts";
+export {
+  type PrunedSafetensors,
+  type PruneSafetensorsOptions,
+  pruneSafetensors,
+} from "./checkpoint/prune-safetensors.ts";
 export {
   type RoleEvidence,
   type RoleOverride,

@@ -1,5 +1,6 @@
 /** Stores a seed's snapshot in one safetensors file: the state of its experiment, and the history for the report. */
 
+import { byteSource } from "../checkpoint/byte-source.ts";
 import { openCheckpointFile } from "../checkpoint/open.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
 import type { ExperimentSnapshot } from "../experiment/experiment.ts";
@@ -11,7 +12,6 @@ import {
 import { layOutSafetensors } from "../io/safetensors.ts";
 import type { SeedHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
-import { sourceOf } from "./stored-checkpoint.ts";
 
 interface SeedSnapshot {
   readonly experiment: ExperimentSnapshot;
@@ -94,7 +94,7 @@ interface OpenSnapshot extends Pick<SeedSnapshot, "history" | "models"> {
 export async function openSnapshot(storage: RunStorage, path: string): Promise<OpenSnapshot> {
   const checkpoint = getOrThrow(
     storage.openCheckpoint === undefined
-      ? openCheckpointFile(sourceOf(path, await storage.read(path)))
+      ? openCheckpointFile(byteSource(path, await storage.read(path)))
       : await storage.openCheckpoint(path),
   );
   const { close, entries, files } = checkpoint;

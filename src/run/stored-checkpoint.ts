@@ -1,4 +1,5 @@
 /** Opens checkpoints in a storage that cannot read parts of files, by loading whole files into memory. */
+import { byteSource } from "../checkpoint/byte-source.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { type CheckpointSource, openCheckpointFile, openShards } from "../checkpoint/open.ts";
 import { PACKED_WEIGHTS } from "../checkpoint/packed-checkpoint.ts";
@@ -33,16 +34,6 @@ export async function findWeights(
   return refuse(directory, expected, "none of them");
 }
 
-/** A file in memory as the source of a checkpoint. */
-export function sourceOf(name: string, bytes: Uint8Array): CheckpointSource {
-  return {
-    name,
-    size: bytes.length,
-    read: (begin, end) => bytes.slice(begin, end),
-    close: () => {},
-  };
-}
-
 /** Opens the checkpoint in a directory. */
 export async function openStoredCheckpoint(
   storage: RunStorage,
@@ -52,14 +43,14 @@ export async function openStoredCheckpoint(
   if (isLeft(found)) return found;
   const path = found.right;
   const bytes = await storage.read(path);
-  if (!path.endsWith(".index.json")) return openCheckpointFile(sourceOf(path, bytes));
+  if (!path.endsWith(".index.json")) return openCheckpointFile(byteSource(path, bytes));
   const index = parseShardIndex(path, bytes, path.endsWith(".bin.index.json") ? "bin" : undefined);
   if (isLeft(index)) return index;
   const shards = new Map<string, CheckpointSource>();
   for (const name of new Set(index.right.files.values())) {
     const file = joinPath(directory, name);
     if ((await storage.kind(file)) === "file")
-      shards.set(name, sourceOf(file, await storage.read(file)));
+      shards.set(name, byteSource(file, await storage.read(file)));
   }
   return openShards(path, bytes, (name) => {
     const shard = shards.get(name);

@@ -8,7 +8,7 @@ const MOST_OF: Readonly<Record<string, number>> = {
   "./nn": 85,
   "./sparse": 20,
   "./io": 40,
-  "./checkpoint": 35,
+  "./checkpoint": 37,
   "./node": 35,
   "./reference": 25,
   "./worker": 1,

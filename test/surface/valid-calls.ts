@@ -223,6 +223,7 @@ function specialValues(
     formatProblem: { "{ path, expected, got }": problem, problem },
     getOrThrow: { result: () => ({ _tag: "Right", right: 1 }) },
     PruningError: { problem },
+    pruneSafetensors: { options: () => ({ pattern: "4x1", sparsity: 0.5 }) },
     pruneOnce: { options: () => ({ pattern: "4x1", targetSparsity: 0.5 }) },
     oneShotConfig: { options: () => ({ pattern: "4x1", targetSparsity: 0.5 }) },
     applyMaskInto: { values: weights },
