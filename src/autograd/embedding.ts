@@ -15,6 +15,8 @@ export interface EmbeddingLookup {
   readonly ids: Int32Array;
   /** The index of a table row that is not trained, like torch's `padding_idx`. Default: none. */
   readonly paddingRow?: number | undefined;
+  /** Whether the table is not trained, so that it gets no gradient. Default false. */
+  readonly isFixed?: boolean;
 }
 
 /**
@@ -53,10 +55,11 @@ export function embeddingSum(
   }
   const width = columnsOf(lookups[0].table.value.shape);
   for (const lookup of lookups) checkLookup(lookup, shape, width);
-  const sources: readonly EmbeddingSource[] = lookups.map(({ table, ids, paddingRow }) => ({
-    table,
-    ids: indexTensor(tape, ids),
-    paddingRow: paddingRow ?? null,
+  const sources: readonly EmbeddingSource[] = lookups.map((lookup) => ({
+    table: lookup.table,
+    ids: indexTensor(tape, lookup.ids),
+    paddingRow: lookup.paddingRow ?? null,
+    isFixed: lookup.isFixed ?? false,
   }));
   const output = createOutput(tape, [...shape, width], true);
   const { kernels } = tape.backend;
@@ -78,7 +81,8 @@ export function embeddingSumBackward(
 ): void {
   const { kernels } = tape.backend;
   const dy = arrivedGradient(output);
-  for (const { table, ids, paddingRow } of operands.sources) {
+  for (const { table, ids, paddingRow, isFixed } of operands.sources) {
+    if (isFixed) continue;
     const width = columnsOf(table.value.shape);
     const gradient = table.gradient.data;
     kernels.scatterAddRows(dy.data, ids.integers, gradient, width);

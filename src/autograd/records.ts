@@ -71,6 +71,7 @@ export interface EmbeddingSource {
   /** The index of the table row for each output row, as integers. */
   readonly ids: Tensor;
   readonly paddingRow: number | null;
+  readonly isFixed: boolean;
 }
 
 /** How a cross-entropy weighs labels. */

@@ -1,9 +1,11 @@
 /** Checks that a stored model fits its configuration. All commands report its problems in the same words. */
 
 import type { Problem } from "../core/either.ts";
+import { encoderNames } from "../core/encoder-types.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Vocabulary } from "../io/vocabulary.ts";
+import { ARCHITECTURES } from "../model/architectures.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelNames } from "../model/names.ts";
 import { parameterList } from "../model/parameters.ts";
@@ -68,7 +70,8 @@ function tensorProblems(
 ): readonly Problem[] {
   const parameters = parameterList(config);
   const classifier = `${config.modelType} classifier`;
-  const encoder = parameters.filter(({ name }) => name.startsWith(`${config.modelType}.`));
+  const { prefix } = encoderNames(config.modelType);
+  const encoder = parameters.filter(({ name }) => name.startsWith(`${prefix}.`));
   if (!encoder.some(({ name }) => tensors.has(name))) {
     const expected = `tensors of a ${classifier}, such as ${encoder[0]?.name}`;
     const others = [...unused, ...tensors.keys()];
@@ -95,9 +98,9 @@ function tensorProblems(
  */
 export function modelFit({ path, value }: Named<StoredModel>, needsHead: boolean): ModelFit {
   const { config, tokenizer, tensors, unused } = value;
-  const { pooler, classifier } = modelNames(config);
+  const { dense, classifier } = modelNames(config).head;
   // The checkpoint of a pre-trained encoder may lack the classifier and the layer before it.
-  const optional = needsHead ? [] : [pooler, classifier];
+  const optional = needsHead ? [] : [dense, classifier];
   const absent = parameterList(config).filter(({ name }) => !tensors.has(name));
   const missing = absent.map(({ name }) => name);
   const isComplete = absent.every(({ module }) => optional.includes(module.name));
@@ -124,7 +127,7 @@ export function pairProblems(
 ): readonly Problem[] {
   if (model === undefined || !hasPairs) return [];
   const { modelType, tokenTypes } = model.value.config;
-  if (modelType !== "bert" || tokenTypes >= 2) return [];
+  if (!ARCHITECTURES[modelType].typesPairs || tokenTypes >= 2) return [];
   const expected = "a model of at least 2 token types for pairs of texts";
   const got = `type_vocab_size ${tokenTypes} in ${fileOf(model.path, "config")}`;
   return [{ path: label, expected, got }];

@@ -74,7 +74,7 @@ function withHeadFor(
   needsHead: boolean,
 ): Checked<LoadedModel> {
   const config = withLabels(value.config, labels);
-  const { classifier } = modelNames(config);
+  const { classifier } = modelNames(config).head;
   const isFit = hasHeadFor(value.config, labels);
   const kept = [...value.tensors].filter(([name]) => isFit || !name.startsWith(`${classifier}.`));
   const model = { ...value, config, tensors: new Map(kept) };

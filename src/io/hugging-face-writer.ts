@@ -1,9 +1,9 @@
 /** Writes a model directory like `save_pretrained` in transformers 4.32, so that `from_pretrained` can load it. */
 
 import { checkKind, checkMapOf, checkObject, isReadable } from "../core/checks.ts";
+import { type EncoderType, encoderNames } from "../core/encoder-types.ts";
 import { type DirectoryFiles, encoderType, HUGGING_FACE_FILES } from "./hugging-face.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
-import type { EncoderType } from "./parameter-names.ts";
 import { type StoredTensor, writeSafetensors } from "./safetensors.ts";
 import { encodeUtf8 } from "./text.ts";
 import type { Tokenizer } from "./tokenizer.ts";
@@ -63,10 +63,12 @@ export function writeHuggingFaceDirectory(model: ModelToWrite): DirectoryFiles {
   return files;
 }
 
-/** The keys that transformers writes to every config.json, by model type. */
-const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
+/**
+ * The keys that transformers writes to every config.json, by model type. Other types need none: a missing key has the
+ * same meaning in transformers.
+ */
+const CONFIG_DEFAULTS: Readonly<Partial<Record<EncoderType, JsonObject>>> = {
   bert: {
-    architectures: ["BertForSequenceClassification"],
     attention_probs_dropout_prob: 0.1,
     classifier_dropout: null,
     hidden_act: "gelu",
@@ -76,7 +78,6 @@ const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
     intermediate_size: 3072,
     layer_norm_eps: 1e-12,
     max_position_embeddings: 512,
-    model_type: "bert",
     num_attention_heads: 12,
     num_hidden_layers: 12,
     pad_token_id: 0,
@@ -87,14 +88,12 @@ const CONFIG_DEFAULTS: Readonly<Record<EncoderType, JsonObject>> = {
   },
   distilbert: {
     activation: "gelu",
-    architectures: ["DistilBertForSequenceClassification"],
     attention_dropout: 0.1,
     dim: 768,
     dropout: 0.1,
     hidden_dim: 3072,
     initializer_range: 0.02,
     max_position_embeddings: 512,
-    model_type: "distilbert",
     n_heads: 12,
     n_layers: 6,
     pad_token_id: 0,
@@ -111,14 +110,15 @@ function completeConfig(
   tensors: ReadonlyMap<string, StoredTensor>,
 ): JsonObject {
   const { num_labels: labels, ...stated } = config;
-  const defaults = CONFIG_DEFAULTS[encoderType(stated)];
+  const type = encoderType(stated);
   return {
-    ...defaults,
+    model_type: type,
+    ...CONFIG_DEFAULTS[type],
     ...(typeof labels === "number" ? labelNames(labels) : {}),
     transformers_version: "4.32.0",
     ...stated,
     // The original values may not fit the tensors that are written.
-    architectures: defaults.architectures ?? null,
+    architectures: [encoderNames(type).classifier],
     torch_dtype: torchDtype(tensors),
   };
 }

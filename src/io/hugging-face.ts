@@ -3,8 +3,9 @@
 import { pipe } from "fp-ts/function";
 import { checkBytes, checkMap, checkMapOf, describe } from "../core/checks.ts";
 import { allOf, chain, type Either, map, type Problem, refuse } from "../core/either.ts";
+import { type EncoderType, statedEncoderType } from "../core/encoder-types.ts";
 import { type JsonObject, parseJsonObject } from "./json.ts";
-import { canonicalNames, type EncoderType } from "./parameter-names.ts";
+import { canonicalNames } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
 import { readSlowTokenizer } from "./slow-tokenizer.ts";
 import { readFast } from "./tokenizer/read-fast.ts";
@@ -155,7 +156,7 @@ function readFile<T>(
   return bytes === undefined ? refuse(name, "this file", "none") : parse(name, bytes);
 }
 
-/** Returns the model type of a configuration. Old configurations of BERT have no `model_type`. */
+/** Returns the model type of a configuration. An unknown one is read like BERT. */
 export function encoderType(config: JsonObject): EncoderType {
-  return config.model_type === "distilbert" ? "distilbert" : "bert";
+  return statedEncoderType(config) ?? "bert";
 }

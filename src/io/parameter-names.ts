@@ -5,21 +5,7 @@
  */
 import { checkKind, checkMap, checkString, succeeds } from "../core/checks.ts";
 import { type Either, type Problem, unlessProblems } from "../core/either.ts";
-
-/** The values of `model_type` in config.json whose parameter names are known. */
-export type EncoderType = "bert" | "distilbert";
-
-/** The top-level modules of an encoder. */
-const ENCODER_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
-  bert: ["embeddings", "encoder", "pooler"],
-  distilbert: ["embeddings", "transformer"],
-};
-
-/** The top-level modules of a classification head. */
-const HEAD_MODULES: Readonly<Record<EncoderType, readonly string[]>> = {
-  bert: ["classifier"],
-  distilbert: ["pre_classifier", "classifier"],
-};
+import { type EncoderType, encoderNames } from "../core/encoder-types.ts";
 
 /** The parts that DataParallel, torch.compile, FSDP and activation checkpointing add to names. */
 const WRAPPERS: readonly string[] = [
@@ -44,10 +30,8 @@ function unwrappedName(modelType: EncoderType, current: string): string {
     .split(".")
     .filter((part) => part !== "model");
   const [first = ""] = parts;
-  const isKnown =
-    first === modelType ||
-    ENCODER_MODULES[modelType].includes(first) ||
-    HEAD_MODULES[modelType].includes(first);
+  const { prefix, modules, head } = encoderNames(modelType);
+  const isKnown = first === prefix || modules.includes(first) || head.includes(first);
   return isKnown ? parts.join(".") : current;
 }
 
@@ -60,14 +44,15 @@ export function canonicalNames<T>(
   modelType: EncoderType,
   tensors: ReadonlyMap<string, T>,
 ): Either<readonly Problem[], ReadonlyMap<string, T>> {
-  const prefix = `${modelType}.`;
+  const { modules, ...names } = encoderNames(modelType);
+  const prefix = `${names.prefix}.`;
   const all = [...tensors].map(([stored, tensor]) => {
     const current = stored.replace(/\.gamma$/, ".weight").replace(/\.beta$/, ".bias");
     return { stored, tensor, current, name: unwrappedName(modelType, current) };
   });
   const bare = !all.some(({ name }) => name.startsWith(prefix));
   const prefixed = (name: string): string =>
-    bare && ENCODER_MODULES[modelType].includes(name.split(".")[0] ?? "") ? prefix + name : name;
+    bare && modules.includes(name.split(".")[0] ?? "") ? prefix + name : name;
   const plain = new Set(all.filter(({ name, current }) => name === current).map((a) => a.name));
   const named = new Map<string, T>();
   const storedAs = new Map<string, string>();

@@ -5,6 +5,7 @@
 
 import { describe } from "../core/checks.ts";
 import { type Either, type Problem, unlessProblems } from "../core/either.ts";
+import { encoderNames, statedEncoderType } from "../core/encoder-types.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import type { SlowTokenizer } from "./tokenizer.ts";
 import { SPECIAL_TOKENS } from "./vocabulary.ts";
@@ -70,7 +71,6 @@ export function formatTokenizerConfig(
   { options }: SlowTokenizer,
   modelConfig: JsonObject,
 ): JsonObject {
-  const distilled = modelConfig.model_type === "distilbert";
   return {
     ...SPECIAL_TOKENS_MAP,
     clean_up_tokenization_spaces: true,
@@ -80,6 +80,6 @@ export function formatTokenizerConfig(
     never_split: null,
     strip_accents: options.stripAccents === options.lowercase ? null : options.stripAccents,
     tokenize_chinese_chars: options.splitChinese,
-    tokenizer_class: distilled ? "DistilBertTokenizer" : "BertTokenizer",
+    tokenizer_class: encoderNames(statedEncoderType(modelConfig) ?? "bert").tokenizer,
   };
 }

@@ -1,4 +1,5 @@
 import { checkKind, describe, mismatch } from "../core/checks.ts";
+import { ARCHITECTURES } from "./architectures.ts";
 import type { ModelConfig } from "./config.ts";
 
 /** A batch of tokenised examples, padded to the same length. All arrays except `labels` are [batch, positions]. */
@@ -30,9 +31,13 @@ export function checkTokenBatch(config: ModelConfig, batch: TokenBatch): void {
     throw new RangeError(mismatch("positions", expected, describe(positions)));
   checkIdArray("inputIds", batch.inputIds, Int32Array, tokens, config.vocabularySize);
   checkIdArray("attentionMask", batch.attentionMask, Uint8Array, tokens, 2);
-  if (config.modelType === "bert") {
+  if (readsTokenTypes(config))
     checkIdArray("tokenTypeIds", batch.tokenTypeIds, Int32Array, tokens, config.tokenTypes);
-  }
+}
+
+/** Whether a model reads the token types of its input. Otherwise all tokens have the same type, or none. */
+export function readsTokenTypes({ modelType, tokenTypes }: ModelConfig): boolean {
+  return tokenTypes > 1 || ARCHITECTURES[modelType].typesPairs;
 }
 
 function checkIdArray(

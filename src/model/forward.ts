@@ -1,4 +1,3 @@
-import { gelu, relu, tanh } from "../autograd/activation.ts";
 import { attentionContext, attentionProbabilities, HIDDEN_KEY } from "../autograd/attention.ts";
 import { checkTape } from "../autograd/check.ts";
 import { dropout } from "../autograd/dropout.ts";
@@ -15,10 +14,14 @@ import {
   type Parameters,
   parameterNamed,
 } from "../tensor/parameter.ts";
-import { checkTokenBatch, type TokenBatch } from "./batch.ts";
+import { activate } from "./activations.ts";
+import type { EmbeddingNames, Head, LayerNames } from "./architecture.ts";
+import { ARCHITECTURES } from "./architectures.ts";
+import { checkTokenBatch, readsTokenTypes, type TokenBatch } from "./batch.ts";
 import { checkConfig } from "./check.ts";
 import type { ModelConfig } from "./config.ts";
-import { type LayerNames, type ModelNames, modelNames, namesOfModule } from "./names.ts";
+import { modelNames, namesOfModule } from "./names.ts";
+import { positionIds, positionPaddingRow } from "./positions.ts";
 import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
 
 /** Options for {@link forward}. Output options have the names that transformers uses. */
@@ -56,7 +59,7 @@ export interface ModelOutput {
   readonly sequences: Sequences;
   /** The logits: [B, labels]. */
   readonly logits: Variable;
-  /** BERT's pooler output, or DistilBERT's pre-classifier output after ReLU and before dropout: [B, H]. */
+  /** The output of the head's first layer after its activation and before dropout, such as BERT's pooler: [B, H]. */
   readonly pooled: Variable;
   /**
    * The last hidden state; with `outputHiddenStates`, the embeddings and the output of every layer. Shape [B, S, H], or
@@ -78,8 +81,8 @@ interface Pass {
 }
 
 /**
- * Runs the forward pass of a sequence classifier: `BertForSequenceClassification` or
- * `DistilBertForSequenceClassification` of transformers 4.32. Dropout is active if the tape is for training.
+ * Runs the forward pass of a sequence classifier, such as `BertForSequenceClassification` of transformers. Dropout is
+ * active if the tape is for training.
  *
  * @throws TypeError or RangeError if an array of the batch has the wrong type, length or values
  *
@@ -124,11 +127,11 @@ export function forward(
   const { outputLastHiddenState = true } = options;
   checkOneOf("padding", padding, ["included", "excluded"]);
   const isWhole = outputLastHiddenState || outputHiddenStates || outputAttentions;
-  const rows = tokenRows(batch, padding);
+  const rows = tokenRows(batch, positionIds(config, batch), padding);
   const pass: Pass = { tape, config, parameters, rows };
   const names = modelNames(config);
   const keyBias = createKeyBias(pass);
-  let hidden = scope(tape, () => embed(pass, names));
+  let hidden = scope(tape, () => embed(pass, names.embeddings));
   const earlier: Variable[] = [];
   const attentions: Variable[] = [];
   names.layers.forEach((layer, i) => {
@@ -142,29 +145,37 @@ export function forward(
   });
   discard(keyBias);
   const first = isWhole ? firstTokens(pass, hidden) : hidden;
-  const [logits, pooled] = scope(tape, () => head(pass, names, first));
+  const [logits, pooled] = scope(tape, () => runHead(pass, names.head, first));
   const hiddenStates = isWhole ? [...earlier, hidden] : [];
   const layout = { padding: rows.padding, sequences: rows.sequences };
   return { ...layout, logits, pooled, hiddenStates, attentions };
 }
 
-/** Computes dropout(layer norm(word + position [+ token type] embeddings)). */
-function embed(pass: Pass, names: ModelNames): Variable {
+/** Computes dropout(layer norm(word + position [+ token type] embeddings)), projected to the hidden size if needed. */
+function embed(pass: Pass, names: EmbeddingNames): Variable {
   const { tape, config, parameters, rows } = pass;
-  const lookup = (name: string, ids: Int32Array, paddingRow?: number): EmbeddingLookup => ({
-    table: weightOf(parameters, name),
-    ids,
-    paddingRow,
-  });
-  const sum = embeddingSum(tape, rows.shape, [
-    lookup(names.wordEmbeddings, rows.inputIds, config.padTokenId),
-    ...(names.tokenTypeEmbeddings === null
-      ? []
-      : [lookup(names.tokenTypeEmbeddings, rows.tokenTypeIds)]),
-    lookup(names.positionEmbeddings, rows.positionIds),
-  ]);
-  const normalised = addAndNorm(pass, names.embeddingNorm, sum, {});
-  return dropout(tape, normalised, config.hiddenDropout, rows.sequences);
+  const words: EmbeddingLookup = {
+    table: weightOf(parameters, names.words),
+    ids: rows.inputIds,
+    paddingRow: config.paddingRow ?? undefined,
+  };
+  const positions: EmbeddingLookup = {
+    table: weightOf(parameters, names.positions),
+    ids: rows.positionIds,
+    paddingRow: positionPaddingRow(config),
+    isFixed: !config.trainsPositions,
+  };
+  const types = names.tokenTypes === null ? [] : [tokenTypes(pass, names.tokenTypes)];
+  const sum = embeddingSum(tape, rows.shape, [words, ...types, positions]);
+  const normalised = addAndNorm(pass, names.norm, sum, {});
+  const embedded = dropout(tape, normalised, config.hiddenDropout, rows.sequences);
+  return names.projection === null ? embedded : project(pass, names.projection, embedded);
+}
+
+function tokenTypes({ config, parameters, rows }: Pass, name: string): EmbeddingLookup {
+  const given = rows.tokenTypeIds;
+  const ids = readsTokenTypes(config) ? given : new Int32Array(given.length);
+  return { table: weightOf(parameters, name), ids };
 }
 
 /**
@@ -185,7 +196,7 @@ function encoderLayer(
     attend(pass, names, queries, sequences, hidden, keyBias),
   );
   const output = scope(tape, () => {
-    const expanded = activate(pass, project(pass, names.intermediate, attended));
+    const expanded = activate(tape, config.activation, project(pass, names.intermediate, attended));
     const contracted = project(pass, names.output, expanded);
     const options = { residual: attended, dropout: config.hiddenDropout, sequences };
     return addAndNorm(pass, names.outputNorm, contracted, options);
@@ -193,7 +204,7 @@ function encoderLayer(
   return [output, probabilities];
 }
 
-/** Runs the attention sub-layer. `outputs` describes the rows of its output, which has no dropout in DistilBERT. */
+/** Runs the attention sub-layer. `outputs` describes the rows of its output. */
 function attend(
   pass: Pass,
   names: LayerNames,
@@ -219,7 +230,7 @@ function attend(
   });
   const context = attentionContext(tape, probabilities, values, { sequences, queries });
   const output = project(pass, names.attentionOutput, context);
-  const dropout = config.modelType === "bert" ? config.hiddenDropout : 0;
+  const dropout = ARCHITECTURES[config.modelType].dropsAttention ? config.hiddenDropout : 0;
   const options = { residual, dropout, sequences: outputs };
   return [addAndNorm(pass, names.attentionNorm, output, options), probabilities];
 }
@@ -231,23 +242,17 @@ function firstTokens({ tape, rows }: Pass, hidden: Variable): Variable {
   return selectRows(tape, hidden, first);
 }
 
-/**
- * Computes classifier(dropout(activation(linear(first token)))). The activation is tanh in BERT and ReLU in DistilBERT.
- */
-function head(pass: Pass, names: ModelNames, firstTokens: Variable): readonly [Variable, Variable] {
+/** Computes classifier(dropout(activation(dense(first token)))). In some heads, the token has dropout, too. */
+function runHead(pass: Pass, head: Head, firstTokens: Variable): readonly [Variable, Variable] {
   const { tape, config } = pass;
-  const projected = project(pass, names.pooler, firstTokens);
-  const pooled = config.modelType === "bert" ? tanh(tape, projected) : relu(tape, projected);
-  const dropped = dropout(tape, pooled, config.classifierDropout);
-  return [project(pass, names.classifier, dropped), pooled];
+  const rate = config.classifierDropout;
+  const token = head.dropsToken ? dropout(tape, firstTokens, rate) : firstTokens;
+  const pooled = activate(tape, head.activation, project(pass, head.dense, token));
+  return [project(pass, head.classifier, dropout(tape, pooled, rate)), pooled];
 }
 
 function project({ tape, parameters }: Pass, name: string, x: Variable): Variable {
   return linear(tape, x, weightOf(parameters, name), biasOf(parameters, name));
-}
-
-function activate({ tape, config }: Pass, x: Variable): Variable {
-  return config.activation === "gelu" ? gelu(tape, x) : relu(tape, x);
 }
 
 function addAndNorm(

@@ -1,5 +1,7 @@
+import type { EmbeddingNames, LayerNames } from "./architecture.ts";
 import type { ModelConfig } from "./config.ts";
-import { type LayerNames, modelNames } from "./names.ts";
+import { modelNames } from "./names.ts";
+import { positionPaddingRow } from "./positions.ts";
 
 export type ModuleKind = "linear" | "embedding" | "layerNorm";
 
@@ -10,22 +12,46 @@ export interface ModuleDescription {
   /** Shape of the weight: linear [outputs, inputs], embedding [rows, width], layer norm [width]. */
   readonly shape: readonly number[];
   readonly bias: boolean;
+  /** The row of an embedding that is not trained, and zero at first. Undefined: none. */
+  readonly paddingRow?: number | undefined;
+  /** Whether the module is never trained, because its values are sinusoids. */
+  readonly isSinusoidal?: boolean;
 }
 
 /** Lists every module of a model, with the names that transformers uses and in the same order. */
 export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
-  const { hiddenSize: hidden } = config;
-  const names = modelNames(config);
+  const { hiddenSize: hidden, intermediateSize } = config;
+  const { embeddings, layers, head } = modelNames(config);
   return [
-    moduleOf("embedding", names.wordEmbeddings, config.vocabularySize, hidden),
-    moduleOf("embedding", names.positionEmbeddings, config.maxPositions, hidden),
-    ...(names.tokenTypeEmbeddings === null
+    ...embeddingModules(embeddings, config),
+    ...layers.flatMap((layer) => layerModules(layer, hidden, intermediateSize)),
+    moduleOf("linear", head.dense, hidden, hidden),
+    moduleOf("linear", head.classifier, config.labels, hidden),
+  ];
+}
+
+function embeddingModules(
+  names: EmbeddingNames,
+  config: ModelConfig,
+): readonly ModuleDescription[] {
+  const { embeddingSize: width, paddingRow, trainsPositions } = config;
+  return [
+    {
+      ...moduleOf("embedding", names.words, config.vocabularySize, width),
+      paddingRow: paddingRow ?? undefined,
+    },
+    {
+      ...moduleOf("embedding", names.positions, config.positionRows, width),
+      paddingRow: positionPaddingRow(config),
+      isSinusoidal: !trainsPositions,
+    },
+    ...(names.tokenTypes === null
       ? []
-      : [moduleOf("embedding", names.tokenTypeEmbeddings, config.tokenTypes, hidden)]),
-    moduleOf("layerNorm", names.embeddingNorm, hidden),
-    ...names.layers.flatMap((layer) => layerModules(layer, hidden, config.intermediateSize)),
-    moduleOf("linear", names.pooler, hidden, hidden),
-    moduleOf("linear", names.classifier, config.labels, hidden),
+      : [moduleOf("embedding", names.tokenTypes, config.tokenTypes, width)]),
+    moduleOf("layerNorm", names.norm, width),
+    ...(names.projection === null
+      ? []
+      : [moduleOf("linear", names.projection, config.hiddenSize, width)]),
   ];
 }
 

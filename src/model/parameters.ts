@@ -10,6 +10,7 @@ import { checkConfig } from "./check.ts";
 import type { ModelConfig } from "./config.ts";
 import { type ModuleDescription, moduleList } from "./modules.ts";
 import { modelNames } from "./names.ts";
+import { sinusoidalPositions } from "./positions.ts";
 
 interface ParameterDescription {
   readonly name: string;
@@ -49,7 +50,7 @@ export function parameterList(config: ModelConfig): readonly ParameterDescriptio
 
 /**
  * Initialises parameters as transformers does: weights and embeddings with random numbers from normal(0,
- * initializerRange), the weights of layer norms with 1, biases and the padding token's embedding with 0. The values of
+ * initializerRange), the weights of layer norms with 1, biases and the embeddings of padding with 0. The values of
  * a parameter depend only on the seed and the parameter's index.
  *
  * @param seed - an integer from 0 to 2^53 - 1
@@ -127,8 +128,8 @@ export function checkpointProblems(
 ): readonly Problem[] {
   const expected = new Map(parameterList(config).map((parameter) => [parameter.name, parameter]));
   // A pre-trained encoder may lack the classifier and the layer before it.
-  const { pooler, classifier } = modelNames(config);
-  const optional = options.initialiseHead === undefined ? [] : [pooler, classifier];
+  const { dense, classifier } = modelNames(config).head;
+  const optional = options.initialiseHead === undefined ? [] : [dense, classifier];
   const mismatched = [...expected.values()].flatMap((parameter) => {
     const found = tensors.get(parameter.name);
     return found === undefined && optional.includes(parameter.module.name)
@@ -164,18 +165,19 @@ function isBuffer(name: string): boolean {
 
 function initialValues(
   config: ModelConfig,
-  { name, shape, module, role }: ParameterDescription,
+  { shape, module, role }: ParameterDescription,
   seed: number,
   index: number,
 ): Float32Array {
   const values = new Float32Array(elementCount(shape));
   if (role === "bias") return values;
   if (module.kind === "layerNorm") return values.fill(1);
+  if (module.isSinusoidal === true) return sinusoidalPositions(shape[0] ?? 0, shape[1] ?? 0);
   const stream = openStream(seed, STREAM.initialise, index);
   for (let i = 0; i < values.length; i++) values[i] = config.initializerRange * nextNormal(stream);
-  if (name.endsWith("word_embeddings.weight")) {
-    const start = config.padTokenId * config.hiddenSize;
-    values.fill(0, start, start + config.hiddenSize);
+  if (module.paddingRow !== undefined) {
+    const width = config.embeddingSize;
+    values.fill(0, module.paddingRow * width, (module.paddingRow + 1) * width);
   }
   return values;
 }

@@ -17,10 +17,16 @@ export interface TokenRows {
   readonly attentionMask: Uint8Array;
 }
 
-/** Returns the rows of a batch. `excluded` omits padding if the tokens of every example precede its padding. */
-export function tokenRows(batch: TokenBatch, padding: Padding): TokenRows {
+/**
+ * Returns the rows of a batch. `excluded` omits padding if the tokens of every example precede its padding.
+ *
+ * @param positionIds - the position of each token: [batch, positions]
+ */
+export function tokenRows(batch: TokenBatch, positionIds: Int32Array, padding: Padding): TokenRows {
   const lengths = padding === "excluded" ? prefixLengths(batch) : null;
-  return lengths === null ? paddedRows(batch) : packedRows(batch, lengths);
+  return lengths === null
+    ? paddedRows(batch, positionIds)
+    : packedRows(batch, positionIds, lengths);
 }
 
 /** Returns the length of each example; null if an attention mask is not ones followed by zeros, or has no ones. */
@@ -36,7 +42,7 @@ function prefixLengths({ batch, positions, attentionMask }: TokenBatch): readonl
   return lengths;
 }
 
-function paddedRows(rows: TokenBatch): TokenRows {
+function paddedRows(rows: TokenBatch, positionIds: Int32Array): TokenRows {
   const { batch, positions, inputIds, tokenTypeIds, attentionMask } = rows;
   return {
     padding: "included",
@@ -44,12 +50,16 @@ function paddedRows(rows: TokenBatch): TokenRows {
     sequences: uniformSequences(batch, positions),
     inputIds,
     tokenTypeIds,
-    positionIds: inputIds.map((_, token) => token % positions),
+    positionIds,
     attentionMask,
   };
 }
 
-function packedRows(batch: TokenBatch, lengths: readonly number[]): TokenRows {
+function packedRows(
+  batch: TokenBatch,
+  positionIds: Int32Array,
+  lengths: readonly number[],
+): TokenRows {
   const sequences = packedSequences(lengths);
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const pack = (ids: Int32Array): Int32Array => {
@@ -62,14 +72,13 @@ function packedRows(batch: TokenBatch, lengths: readonly number[]): TokenRows {
     }
     return packed;
   };
-  const positions = batch.inputIds.map((_, token) => token % batch.positions);
   return {
     padding: "excluded",
     shape: [tokens],
     sequences,
     inputIds: pack(batch.inputIds),
     tokenTypeIds: pack(batch.tokenTypeIds),
-    positionIds: pack(positions),
+    positionIds: pack(positionIds),
     attentionMask: new Uint8Array(tokens).fill(1),
   };
 }

@@ -1,13 +1,14 @@
-/** A BERT or DistilBERT classifier for inference. The execution is chosen separately for each linear layer. */
+/** A classifier for inference. The execution is chosen separately for each linear layer. */
 
 import type { LinearProduct } from "../autograd/records.ts";
 import { createTape, releaseTape } from "../autograd/tape.ts";
 import { checkFunction, checkObject } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
+import type { LayerNames } from "../model/architecture.ts";
 import type { TokenBatch } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
-import { type LayerNames, modelNames } from "../model/names.ts";
+import { modelNames } from "../model/names.ts";
 import { type NamedValues, parameterList } from "../model/parameters.ts";
 import { createFrozenParameter, type Parameter, releaseParameters } from "../tensor/parameter.ts";
 import { formatShape } from "../tensor/shape.ts";

@@ -133,7 +133,7 @@ export const KIND_OF_MODULE: Readonly<Record<ModuleKind, LayerKind>> = Object.fr
 });
 
 /**
- * Makes a trainable model from a BERT or DistilBERT sequence classifier.
+ * Makes a trainable model from a sequence classifier.
  *
  * @example
  * ```ts

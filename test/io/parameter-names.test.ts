@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
-import { canonicalNames, type EncoderType } from "../../src/io/parameter-names.ts";
+import type { EncoderType } from "../../src/core/encoder-types.ts";
+import { canonicalNames } from "../../src/io/parameter-names.ts";
 
 /** The new name of each tensor. */
 function renamed(type: EncoderType, ...names: readonly string[]): readonly string[] {

@@ -3,7 +3,7 @@ import { InputError, isLeft } from "../../src/core/either.ts";
 import { PROBLEM_TYPES } from "../../src/core/problem-type.ts";
 import { parseModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { moduleList } from "../../src/model/modules.ts";
-import { SMALL_BERT, SMALL_DISTILBERT } from "./small-models.ts";
+import { SMALL_BERT, SMALL_DISTILBERT, SMALL_ELECTRA, SMALL_ROBERTA } from "./small-models.ts";
 
 /** The paths of everything wrong with a configuration. */
 function problemPaths(json: unknown): readonly string[] {
@@ -18,8 +18,11 @@ describe("a model's config.json", () => {
       vocabularySize: 30522,
       tokenTypes: 2,
       maxPositions: 512,
+      positionRows: 512,
+      trainsPositions: true,
       layers: 12,
       heads: 12,
+      embeddingSize: 768,
       hiddenSize: 768,
       intermediateSize: 3072,
       activation: "gelu",
@@ -29,6 +32,7 @@ describe("a model's config.json", () => {
       layerNormEpsilon: 1e-12,
       initializerRange: 0.02,
       padTokenId: 0,
+      paddingRow: 0,
       labels: 2,
       problemType: null,
       source: { model_type: "bert" },
@@ -37,6 +41,49 @@ describe("a model's config.json", () => {
       tokenTypes: 0,
       layers: 6,
       classifierDropout: 0.2,
+    });
+  });
+
+  it("takes transformers' defaults for RoBERTa, XLM-R, CamemBERT and ELECTRA", () => {
+    const base = { padTokenId: 1, positionRows: 512, maxPositions: 510, tokenTypes: 2 };
+    const parse = (model_type: string) => parseModelConfigOrThrow({ model_type });
+    expect(parse("roberta")).toMatchObject({ ...base, vocabularySize: 50265 });
+    expect(parse("xlm-roberta")).toMatchObject({ ...base, vocabularySize: 30522 });
+    expect(parse("camembert")).toMatchObject({ ...base, vocabularySize: 30522 });
+    expect(parse("electra")).toMatchObject({
+      embeddingSize: 128,
+      hiddenSize: 256,
+      heads: 4,
+      intermediateSize: 1024,
+      maxPositions: 512,
+    });
+  });
+
+  it("leaves fewer positions for tokens if RoBERTa's padding id is larger", () => {
+    const parse = (pad_token_id: number) =>
+      parseModelConfigOrThrow({
+        model_type: "roberta",
+        pad_token_id,
+        max_position_embeddings: 20,
+      }).maxPositions;
+    expect([0, 1, 7, 18].map(parse)).toEqual([19, 18, 12, 1]);
+  });
+
+  it("has no padding row if the padding id is null", () => {
+    const config = parseModelConfigOrThrow({ model_type: "bert", pad_token_id: null });
+    expect(config).toMatchObject({ padTokenId: 0, paddingRow: null });
+  });
+
+  it.each([
+    ["gelu_python", "gelu"],
+    ["gelu_pytorch_tanh", "gelu_new"],
+    ["gelu_fast", "gelu_new"],
+    ["swish", "silu"],
+    ["silu", "silu"],
+    ["relu", "relu"],
+  ])("reads the activation %s", (hidden_act, activation) => {
+    expect(parseModelConfigOrThrow({ model_type: "electra", hidden_act })).toMatchObject({
+      activation,
     });
   });
 
@@ -87,7 +134,7 @@ describe("a model's config.json", () => {
         hidden_size: 30,
         num_attention_heads: 4,
         num_hidden_layers: 1.5,
-        hidden_act: "gelu_new",
+        hidden_act: "mish",
         hidden_dropout_prob: 1,
         attention_probs_dropout_prob: "0.1",
         layer_norm_eps: 0,
@@ -117,9 +164,15 @@ describe("a model's config.json", () => {
     [[], "config.json"],
     ["bert", "config.json"],
     [{}, "model_type"],
-    [{ model_type: "roberta" }, "model_type"],
+    [{ model_type: "albert" }, "model_type"],
     [{ model_type: 5 }, "model_type"],
-    [{ model_type: "distilbert", sinusoidal_pos_embds: true }, "sinusoidal_pos_embds"],
+    [{ model_type: "distilbert", sinusoidal_pos_embds: 1 }, "sinusoidal_pos_embds"],
+    [{ model_type: "bert", pruned_heads: { 0: [1] } }, "pruned_heads"],
+    [{ model_type: "roberta", position_embedding_type: "relative_key" }, "position_embedding_type"],
+    [{ model_type: "roberta", max_position_embeddings: 2 }, "max_position_embeddings"],
+    [{ model_type: "camembert", pad_token_id: null }, "pad_token_id"],
+    [{ model_type: "electra", embedding_size: 0 }, "embedding_size"],
+    [{ model_type: "electra", hidden_size: 30 }, "hidden_size"],
     [{ model_type: "distilbert", dim: 10, n_heads: 3 }, "dim"],
     [{ model_type: "bert", pad_token_id: 30522 }, "pad_token_id"],
     [
@@ -137,13 +190,13 @@ const ORDER = [
   "position_embedding_type",
   "hidden_dropout_prob",
   "vocab_size",
+  "hidden_size",
   "num_hidden_layers",
   "hidden_act",
   "attention_probs_dropout_prob",
   "layer_norm_eps",
   "num_labels",
   "problem_type",
-  "hidden_size",
 ];
 
 describe("a model's modules", () => {
@@ -176,5 +229,29 @@ describe("a model's modules", () => {
       { name: "pre_classifier", kind: "linear", shape: [8, 8], bias: true },
       { name: "classifier", kind: "linear", shape: [3, 8], bias: true },
     ]);
+  });
+
+  it("of ELECTRA project embeddings of another width", () => {
+    const names = moduleList(SMALL_ELECTRA).map(({ name, shape }) => `${name} ${shape.join("x")}`);
+    expect(names.slice(0, 6)).toEqual([
+      "electra.embeddings.word_embeddings 30x6",
+      "electra.embeddings.position_embeddings 24x6",
+      "electra.embeddings.token_type_embeddings 2x6",
+      "electra.embeddings.LayerNorm 6",
+      "electra.embeddings_project 8x6",
+      "electra.encoder.layer.0.attention.self.query 8x8",
+    ]);
+    const plain = parseModelConfigOrThrow({ ...SMALL_ELECTRA.source, embedding_size: 8 });
+    expect(moduleList(plain).map(({ name }) => name)).not.toContain("electra.embeddings_project");
+  });
+
+  it("of RoBERTa, XLM-R and CamemBERT have one prefix, and a head of two layers", () => {
+    for (const model_type of ["roberta", "xlm-roberta", "camembert"]) {
+      const names = moduleList(
+        parseModelConfigOrThrow({ ...SMALL_ROBERTA.source, model_type }),
+      ).map(({ name }) => name);
+      expect(names[0]).toBe("roberta.embeddings.word_embeddings");
+      expect(names.slice(-2)).toEqual(["classifier.dense", "classifier.out_proj"]);
+    }
   });
 });

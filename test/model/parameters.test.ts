@@ -9,6 +9,7 @@ import {
   type NamedValues,
   parameterList,
 } from "../../src/model/parameters.ts";
+import { sinusoidalPositions } from "../../src/model/positions.ts";
 import { elementCount } from "../../src/tensor/shape.ts";
 import { SMALL_BERT, SMALL_MODELS } from "./small-models.ts";
 
@@ -31,6 +32,8 @@ describe("initial parameters", () => {
       if (name.endsWith(".bias")) expect(value.data.every((entry) => entry === 0)).toBe(true);
       else if (/layer_?norm/i.test(name))
         expect(value.data.every((entry) => entry === 1)).toBe(true);
+      else if (name.includes("position_embeddings") && !config.trainsPositions)
+        expect(value.data).toEqual(sinusoidalPositions(24, 8));
       else expect(new Set(value.data).size).toBeGreaterThan(value.data.length / 2);
     }
   });

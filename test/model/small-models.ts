@@ -24,9 +24,36 @@ export const SMALL_DISTILBERT: ModelConfig = parseModelConfigOrThrow({
   hidden_dim: 12,
 });
 
+/** A RoBERTa of the same size, whose positions start at 1. */
+export const SMALL_ROBERTA: ModelConfig = parseModelConfigOrThrow({
+  ...SMALL_BERT.source,
+  model_type: "roberta",
+  hidden_act: "silu",
+  type_vocab_size: 1,
+  pad_token_id: 0,
+});
+
+/** An ELECTRA of the same size, whose embeddings are narrower. */
+export const SMALL_ELECTRA: ModelConfig = parseModelConfigOrThrow({
+  ...SMALL_BERT.source,
+  model_type: "electra",
+  hidden_act: "gelu_new",
+  embedding_size: 6,
+});
+
+/** A DistilBERT whose positions are not trained. */
+const SMALL_SINUSOIDAL: ModelConfig = parseModelConfigOrThrow({
+  ...SMALL_DISTILBERT.source,
+  activation: "relu",
+  sinusoidal_pos_embds: true,
+});
+
 export const SMALL_MODELS: readonly (readonly [string, ModelConfig])[] = [
   ["bert", SMALL_BERT],
   ["distilbert", SMALL_DISTILBERT],
+  ["roberta", SMALL_ROBERTA],
+  ["electra", SMALL_ELECTRA],
+  ["distilbert with sinusoidal positions", SMALL_SINUSOIDAL],
 ];
 
 /** Random sequences of the given lengths, padded to `positions` with id 0. */
