@@ -25,7 +25,7 @@ import {
   type TokenizerKind,
 } from "../io/hugging-face.ts";
 import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
-import { canonicalNames, compareNames } from "../io/parameter-names.ts";
+import { canonicalNames } from "../io/parameter-names.ts";
 import { tensorFromFloat32, toFloat32 } from "../io/safetensors.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
@@ -141,8 +141,9 @@ function nameTensors(
         if (isFloatingPoint(dtype)) return [];
         return [{ path: `${path}: ${name}`, expected: "floating-point numbers", got: dtype }];
       });
-      const { unexpected } = compareNames(names, named);
-      const unused = unexpected.flatMap((name) => named.get(name)?.stored ?? []);
+      const unused = [...named].flatMap(([name, { stored }]) =>
+        tensors.has(name) ? [] : [stored],
+      );
       return unlessProblems(problems, { tensors, unused });
     }),
   );
