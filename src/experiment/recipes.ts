@@ -296,7 +296,20 @@ export function pruningSteps(
   return { startStep, endStep, pruningFrequency };
 }
 
-/** Converts a sparse phase to a pruning configuration with INC's keys, for `exampleCount` training rows. */
+/** The layer before the classifier in RoBERTa and ELECTRA, which is to them what the pooler is to BERT. */
+const HEAD_LAYER = "classifier.dense";
+
+/** Excludes the whole head if a configuration excludes the pooler. */
+function withoutHead(config: LocalPruningConfig): LocalPruningConfig {
+  const { excluded_op_names: excluded } = config;
+  if (!Array.isArray(excluded) || !excluded.includes("pooler")) return config;
+  return { ...config, excluded_op_names: [...excluded, HEAD_LAYER] };
+}
+
+/**
+ * Converts a sparse phase to a pruning configuration with INC's keys, for `exampleCount` training rows. Under `strict`,
+ * a configuration that excludes the pooler also excludes the layer before the classifier in other heads.
+ */
 export function recipePruningConfig(
   recipe: SparsePhaseRecipe,
   exampleCount: number,
@@ -306,7 +319,8 @@ export function recipePruningConfig(
   checkInteger("exampleCount", exampleCount);
   const { startStep, endStep, pruningFrequency } = pruningSteps(recipe, exampleCount, profile);
   return {
-    pruning_configs: recipe.pruningConfigs,
+    pruning_configs:
+      profile === "strict" ? recipe.pruningConfigs.map(withoutHead) : recipe.pruningConfigs,
     target_sparsity: recipe.targetSparsity,
     pruning_frequency: pruningFrequency,
     start_step: startStep,
