@@ -1,4 +1,5 @@
 /** `espalier evaluate`: computes the metrics of a model on rows with labels. */
+import { counted } from "../core/counted.ts";
 import { getOrThrow, InputError, type Problem, refuseInput } from "../core/either.ts";
 import { METRIC_NAMES } from "../core/metric-names.ts";
 import type { GlueTask } from "../io/glue.ts";
@@ -212,7 +213,7 @@ function missedBound(
 
 function asText({ names }: OutputMeaning, { rows, metrics, seconds }: Evaluated): string {
   const speed = (rows.count / seconds).toFixed(1);
-  const end = `${rows.count} rows in ${formatSeconds(seconds)} s, ${speed} a second`;
+  const end = `${counted(rows.count, "row")} in ${formatSeconds(seconds)} s, ${speed} a second`;
   return `${formatEvaluation(metrics, names)}\n\n${end}\n`;
 }
 

@@ -1,4 +1,5 @@
 /** Functions and options of the commands that compute logits of rows. */
+import { counted } from "../core/counted.ts";
 import { InputError, type Problem, refuseInput } from "../core/either.ts";
 import { pairProblems } from "../experiment/model-fit.ts";
 import { storedMaxLength } from "../experiment/task-labels.ts";
@@ -195,7 +196,7 @@ export function describeRows(
   if (columns !== null) err.write(`${describeColumns(columns)}\n`);
   const count = countProblems(skipped);
   if (count === 0) return;
-  err.write(`${path}: skipped ${count} ${count === 1 ? "row" : "rows"}\n`);
+  err.write(`${path}: skipped ${counted(count, "row")}\n`);
   for (const { path: place, expected, got } of rowProblems(skipped))
     err.write(`  ${place}: expected ${expected}, got ${got}\n`);
 }

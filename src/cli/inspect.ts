@@ -12,6 +12,7 @@ import {
 } from "../checkpoint/inspect.ts";
 import { moduleName } from "../checkpoint/layers.ts";
 import { surveyCheckpoint } from "../checkpoint/survey.ts";
+import { counted } from "../core/counted.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { turn } from "../node/turn.ts";
@@ -76,7 +77,10 @@ function factsOf(
     ...files.flatMap(({ name, metadata }) =>
       Object.entries(metadata).map(([key, text]) => [name, `${key} = ${text}`] as const),
     ),
-    ["tensors", `${totals.tensors} of ${totals.bytes} bytes, ${totals.layers} layers`],
+    [
+      "tensors",
+      `${totals.tensors} of ${counted(totals.bytes, "byte")}, ${counted(totals.layers, "layer")}`,
+    ],
     ["zeros in the weights of layers", share(totals.zeros, totals.elements)],
     [
       layout === "packed" ? "packed bytes" : "packed bytes in the smallest layouts",

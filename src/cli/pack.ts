@@ -3,6 +3,7 @@
 import { accountFor } from "../checkpoint/coverage.ts";
 import { type PackedCheckpoint, packedParts } from "../checkpoint/pack.ts";
 import { type SurveyedTensor, surveyCheckpoint } from "../checkpoint/survey.ts";
+import { counted } from "../core/counted.ts";
 import { refuseInput } from "../core/either.ts";
 import { packCheckpoint, unpackCheckpoint } from "../node/checkpoint-copies.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
@@ -155,7 +156,9 @@ export const unpackCommand: Command = defineCommand({
       if (json) out.write(`${JSON.stringify({ from, to, tensors, bytes, leftOut, seconds })}\n`);
       else {
         printLeftOut(leftOut, out);
-        out.write(`${to}: ${tensors} tensors of ${bytes} bytes in ${formatSeconds(seconds)} s\n`);
+        out.write(
+          `${to}: ${counted(tensors, "tensor")} of ${counted(bytes, "byte")} in ${formatSeconds(seconds)} s\n`,
+        );
       }
       return 0;
     });

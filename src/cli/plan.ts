@@ -4,6 +4,7 @@ import { chooseLayers, inModuleOrder, withoutSkipped } from "../checkpoint/choic
 import { accountFor } from "../checkpoint/coverage.ts";
 import { type PrunerPlan, type PruningPlan, planPruning } from "../checkpoint/plan.ts";
 import { surveyCheckpoint } from "../checkpoint/survey.ts";
+import { counted } from "../core/counted.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
 import { PruningError } from "../prune/layer.ts";
 import { skippedByAll } from "../prune/once.ts";
@@ -60,11 +61,13 @@ function layersTable({ selected }: PrunerPlan, unit: string): string {
 }
 
 function printText(plan: PruningPlan, order: string, out: TextOutput): void {
-  out.write(`profile ${plan.profile}, ${plan.steps} steps; layers in the order of ${order}\n`);
+  out.write(
+    `profile ${plan.profile}, ${counted(plan.steps, "step")}; layers in the order of ${order}\n`,
+  );
   plan.pruners.forEach((pruner, i) => {
     const { pattern, criterion, scope, selected, skipped } = pruner;
     out.write(
-      `\npruner ${i + 1}: ${pattern}, ${criterion}, ${scope}: ${selected.length} layers\n\n${layersTable(pruner, blockWord(pattern))}\n\n`,
+      `\npruner ${i + 1}: ${pattern}, ${criterion}, ${scope}: ${counted(selected.length, "layer")}\n\n${layersTable(pruner, blockWord(pattern))}\n\n`,
     );
     for (const { name, reason } of skipped) out.write(`left alone: ${name}: ${reason}\n`);
     out.write(`\n${scheduleTable(pruner)}\n`);

@@ -1,4 +1,5 @@
 /** `espalier predict`: writes the labels and probabilities of rows. */
+import { counted } from "../core/counted.ts";
 import { getOrThrow, InputError, refuseInput } from "../core/either.ts";
 import { countProblems } from "../io/rows/problems.ts";
 import type { ReadRow } from "../io/rows/row-reader.ts";
@@ -184,7 +185,7 @@ export async function predictToFile(
     const rate = rows.count / seconds;
     const skipped = countProblems(rows.skipped);
     const result = { out: path, rows: rows.count, skipped, seconds, rowsPerSecond: rate };
-    const text = `${path}: ${rows.count} rows in ${formatSeconds(seconds)} s, ${rate.toFixed(1)} a second`;
+    const text = `${path}: ${counted(rows.count, "row")} in ${formatSeconds(seconds)} s, ${rate.toFixed(1)} a second`;
     console.out.write(`${json ? JSON.stringify(result) : text}\n`);
     return 0;
   } finally {

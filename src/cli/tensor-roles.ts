@@ -5,6 +5,7 @@ import type { TensorAccount } from "../checkpoint/coverage.ts";
 import type { MatrixAxes, TensorRole } from "../checkpoint/model-roles.ts";
 import type { RoleOverride } from "../checkpoint/roles.ts";
 import { fewOf, formatAssumption } from "../checkpoint/survey.ts";
+import { counted } from "../core/counted.ts";
 import { getOrThrow, refuseInput } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import { nodeStorage } from "../node/storage.ts";
@@ -93,10 +94,6 @@ export function readLayerChoice({
   };
 }
 
-function tensorCount(count: number): string {
-  return count === 1 ? "1 tensor" : `${count} tensors`;
-}
-
 /**
  * Prints an account of all tensors: one line for each reason to leave tensors alone, with the first few names, and the
  * roles that were inferred from names and shapes alone. `did` states what the command did with all other tensors.
@@ -108,7 +105,7 @@ export function printAccount(
 ): void {
   const { elements, judged, left } = coverage;
   const share = (part: number): string => `${part} elements, ${formatShare(part, elements)}`;
-  out.write(`${did}: ${tensorCount(judged.tensors)} (${share(judged.elements)})\n`);
+  out.write(`${did}: ${counted(judged.tensors, "tensor")} (${share(judged.elements)})\n`);
   const reasons = new Map<string, typeof left>();
   for (const one of left) reasons.set(one.reason, [...(reasons.get(one.reason) ?? []), one]);
   for (const [reason, all] of reasons) {
@@ -118,6 +115,6 @@ export function printAccount(
   if (assumptions.length === 0) return;
   const names = fewOf(assumptions.map(formatAssumption));
   out.write(
-    `assumed from names and shapes alone: roles of ${tensorCount(assumptions.length)}: ${names}\n`,
+    `assumed from names and shapes alone: roles of ${counted(assumptions.length, "tensor")}: ${names}\n`,
   );
 }

@@ -3,6 +3,7 @@
 import { chooseLayers, readNameExpression, requireLayers } from "../checkpoint/choice.ts";
 import { surveyCheckpoint } from "../checkpoint/survey.ts";
 import { type CheckpointVerdict, verifyCheckpoint } from "../checkpoint/verify-checkpoint.ts";
+import { counted } from "../core/counted.ts";
 import { refuseInput } from "../core/either.ts";
 import { turn } from "../node/turn.ts";
 import { PATTERN_SPELLINGS, type Pattern, parsePattern } from "../prune/pattern.ts";
@@ -67,7 +68,7 @@ function tableOf(verdict: CheckpointVerdict, pattern: Pattern): string {
 function printText(verdict: CheckpointVerdict, pattern: Pattern, { out }: Console): void {
   const { passed, faults, exact, tolerance, layers } = verdict;
   const zero = tolerance === 0 ? "zero is exact" : `up to ${tolerance} counts as zero`;
-  const what = `${layers.length} layers against ${verdict.pattern}${exact ? ", exactly" : ""}; ${zero}`;
+  const what = `${counted(layers.length, "layer")} against ${verdict.pattern}${exact ? ", exactly" : ""}; ${zero}`;
   out.write(`${what}\n\n${tableOf(verdict, pattern)}\n\n`);
   printAccount("judged", verdict, out);
   out.write(

@@ -1,5 +1,6 @@
 /** Checks that a stored model fits its configuration. All commands report its problems in the same words. */
 
+import { counted } from "../core/counted.ts";
 import type { Problem } from "../core/either.ts";
 import { encoderNames } from "../core/encoder-types.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
@@ -48,7 +49,7 @@ export function listNames(names: readonly string[]): string {
   if (names.length <= MOST_NAMES) return names.join(", ");
   const first = names.slice(0, MOST_NAMES - 1);
   const more = names.length - first.length;
-  return `${names.length} tensors (${first.join(", ")} and ${more} more)`;
+  return `${counted(names.length, "tensor")} (${first.join(", ")} and ${more} more)`;
 }
 
 /** Checks that a vocabulary has at most as many tokens as the model's embedding has rows. Embeddings may have more. */

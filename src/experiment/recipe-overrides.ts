@@ -1,5 +1,6 @@
 /** Applies overrides to a recipe. Each override is named like the option of INC's example script, in camelCase. */
 
+import { counted } from "../core/counted.ts";
 import type { Problem } from "../core/either.ts";
 import type { Profile } from "../prune/config.ts";
 import { plannedEpochs } from "./phase-recipe.ts";
@@ -119,6 +120,9 @@ function localConfigsWith(
 
 function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): SparsePhaseRecipe {
   const { pruningFrequency = phase.pruningFrequency } = overrides;
+  const distillationWeight = overrides.distillLossWeight ?? phase.distillationWeight;
+  // Distillation does not read labels.
+  const labelSmoothing = distillationWeight > 0 ? undefined : overrides.labelSmoothing;
   return {
     ...phaseWith(phase, overrides),
     pattern: overrides.pruningPattern ?? phase.pattern,
@@ -126,10 +130,10 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
     pruningFrequency: pruningFrequency === -1 ? "auto" : pruningFrequency,
     sparsityWarmEpochs: overrides.sparsityWarmEpochs ?? phase.sparsityWarmEpochs,
     cooldownEpochs: overrides.cooldownEpochs ?? phase.cooldownEpochs,
-    distillationWeight: overrides.distillLossWeight ?? phase.distillationWeight,
+    distillationWeight,
     distillationPadding: overrides.distillPadding ?? phase.distillationPadding,
     teacherCache: overrides.teacherCache ?? phase.teacherCache,
-    ...sharedSettings(overrides),
+    ...sharedSettings({ ...overrides, labelSmoothing }),
     pruningConfigs: localConfigsWith(phase.pruningConfigs, overrides),
   };
 }
@@ -174,14 +178,14 @@ export function overrideProblems(
   if (maxTrainSteps !== undefined && run === undefined) return [];
   const epochs = run === undefined ? sparse.epochs : plannedEpochs(sparse, run.rows, run.profile);
   if (epochs > sparsityWarmEpochs + cooldownEpochs) return [];
-  const expected = `more than ${sparsityWarmEpochs} warm-up and ${cooldownEpochs} cool-down epochs`;
+  const expected = `more than ${sparsityWarmEpochs} warm-up and ${counted(cooldownEpochs, "cool-down epoch")}`;
   return maxTrainSteps === undefined
     ? [{ path: "`numTrainEpochs`", expected, got: String(epochs) }]
     : [
         {
           path: "`maxTrainSteps`",
           expected,
-          got: `${maxTrainSteps} steps, ${Number(epochs.toFixed(2))} epochs`,
+          got: `${counted(maxTrainSteps, "step")}, ${counted(Number(epochs.toFixed(2)), "epoch")}`,
         },
       ];
 }

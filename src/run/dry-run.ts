@@ -1,4 +1,5 @@
 /** Describes a run before it trains: labels, truncated and repeated rows, memory, and time from a few steps of each phase. */
+import { counted } from "../core/counted.ts";
 import { sumOf } from "../core/sum.ts";
 import { runExperiment } from "../experiment/experiment.ts";
 import { labelNames } from "../experiment/task-labels.ts";
@@ -123,14 +124,14 @@ export function describeDryRun(run: DryRun, seeds: number): readonly string[] {
       (name) => `  ${name}: ${training.labels?.[name]}, ${validation.labels?.[name] ?? 0}`,
     ),
     `memory for one seed, without activations: ${Math.ceil(bytes / 2 ** 20)} MiB`,
-    `time: about ${duration(seconds)} for one seed (${steps} steps and evaluations, from a few of each phase); ${seeds} to run`,
+    `time: about ${duration(seconds)} for one seed (${counted(steps, "step")} and evaluations, from a few of each phase); ${seeds} to run`,
     ...phases.map((phase) => `  ${describePhase(phase)}`),
   ];
 }
 
 function describePhase({ phase, pattern, steps, firstEpoch, later, seconds }: PhaseTimes): string {
   const name = phase === "dense" ? phase : `${phase} ${pattern}`;
-  const first = `${name}: ${duration(seconds)}, ${steps} steps of ${firstEpoch.toFixed(3)} s`;
+  const first = `${name}: ${duration(seconds)}, ${counted(steps, "step")} of ${firstEpoch.toFixed(3)} s`;
   if (later === null) return first;
   const { unpruned, pruned, share } = later;
   const percent = (100 * share).toFixed(1);

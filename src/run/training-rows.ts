@@ -1,4 +1,5 @@
 /** Reads the training and validation rows of a run from row files, and decides what their labels mean. */
+import { counted } from "../core/counted.ts";
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
 import { describeColumns, type RowColumns } from "../io/rows/columns.ts";
 import type { LabelMeaning, RowLabels } from "../io/rows/labels.ts";
@@ -160,7 +161,7 @@ function quotedName(name: string): string {
 function labelText({ names }: LabelMeaning): string {
   if (names === null) return "";
   const listed = names.slice(0, LISTED_LABELS).map(quotedName).join(", ");
-  return `, ${names.length} labels: ${listed}${names.length > LISTED_LABELS ? ", ..." : ""}`;
+  return `, ${counted(names.length, "label")}: ${listed}${names.length > LISTED_LABELS ? ", ..." : ""}`;
 }
 
 function skippedLines(file: string | undefined, { skipped }: ReadRows): readonly string[] {
@@ -168,7 +169,7 @@ function skippedLines(file: string | undefined, { skipped }: ReadRows): readonly
   if (total === 0) return [];
   const counts = [...skipped.counts].map(([kind, count]) => `${count} ${kind}`).join(", ");
   return [
-    `${file}: ${total} rows skipped (${counts}):`,
+    `${file}: ${counted(total, "row")} skipped (${counts}):`,
     ...skipped.first.map((problem) => `  ${formatRowProblem(problem)}`),
   ];
 }

@@ -86,8 +86,9 @@ describe.skipIf(!isBuilt)(needing("a build", "the built command"), () => {
     const count = (event: string): number =>
       events.filter((line) => JSON.parse(line).event === event).length;
     // Each seed has two phases, whose final models are evaluated.
-    expect(["epoch", "evaluation", "result", "end"].map(count)).toEqual([2 * 152, 4, 1, 1]);
-    expect(events).toHaveLength(2 * 152 + 6);
+    const kinds = ["epoch", "settings", "evaluation", "result", "end"];
+    expect(kinds.map(count)).toEqual([2 * 152, 1, 4, 1, 1]);
+    expect(events).toHaveLength(2 * 152 + 7);
     expect(digests("two")).toEqual(digests("one"));
   });
 
@@ -112,9 +113,9 @@ describe.skipIf(!isBuilt)(needing("a build", "the built command"), () => {
     const on = (out: string, threads: string) =>
       run(finetune(out, ["--verbose", "--threads", threads], changes));
     const alone = await on("kernels-1", "1");
-    expect(alone.err).toContain("threads: 1, one seed at once");
+    expect(alone.err).toContain("threads: 1, 1 seed at once");
     const shared = await on("kernels-3", "3");
-    expect(shared.err).toMatch(/kernels: fma \(.*\) passed its self-test\nthreads: 3, one seed/);
+    expect(shared.err).toMatch(/kernels: fma \(.*\) passed its self-test\nthreads: 3, 1 seed/);
     expect([alone.code, shared.code]).toEqual([0, 0]);
     const model = (out: string) => readFileSync(path(out, "sparse/model.safetensors"));
     expect(Buffer.compare(model("kernels-1"), model("kernels-3"))).toBe(0);
