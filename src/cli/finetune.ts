@@ -1,9 +1,9 @@
 /** `espalier finetune`: fine-tunes a dense model, then prunes a copy with distillation from the dense model. */
 
 import { availableParallelism } from "node:os";
+import { counted } from "../core/counted.ts";
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { PROBLEM_TYPES } from "../core/problem-type.ts";
-import { isGeneric } from "../experiment/generic-recipe.ts";
 import { patternOf, type RunDescription } from "../experiment/plan.ts";
 import { missingSources } from "../experiment/recipe-choice.ts";
 import { RECIPES } from "../experiment/recipes.ts";
@@ -16,7 +16,8 @@ import { describeDryRun, dryRun } from "../run/dry-run.ts";
 import { outputProblems } from "../run/fine-tune.ts";
 import { prepareFinetuning } from "../run/finetuning.ts";
 import { resolveRun } from "../run/plan.ts";
-import { describeRecipes } from "../run/plan-settings.ts";
+import { planLines } from "../run/plan-lines.ts";
+import { planSettings } from "../run/plan-settings.ts";
 import { runTitle } from "../run/run-title.ts";
 import { BATCHINGS } from "../train/batches.ts";
 import { namingRows } from "./changed-rows.ts";
@@ -155,14 +156,11 @@ async function runDry(
 ): Promise<ExitCode> {
   const { variant, failures } = await chooseVariant(plan.variant ?? "auto", console.engine);
   for (const note of failures) console.err.write(`${note}\n`);
-  const found = await dryRun(
-    nodePlatform,
-    resolveRun({ ...plan, variant }),
-    seeds[0] ?? 0,
-    threads,
-  );
+  const resolved = resolveRun({ ...plan, variant });
+  const found = await dryRun(nodePlatform, resolved, seeds[0] ?? 0, threads);
+  const settings = Object.fromEntries(planSettings(resolved, seeds, variant));
   const lines = json
-    ? [JSON.stringify({ event: "dry-run", ...found })]
+    ? [JSON.stringify({ event: "dry-run", settings, ...found })]
     : describeDryRun(found, seeds.length);
   for (const line of lines) console.out.write(`${line}\n`);
   return 0;
@@ -178,7 +176,7 @@ function titleOf(
 }
 
 function summaryOf({ recipes, trainingRows, evaluationRows }: RunDescription): string {
-  const rows = `Fine-tuned on ${trainingRows.length} rows, evaluated on ${evaluationRows.length}.`;
+  const rows = `Fine-tuned on ${counted(trainingRows.length, "row")}, evaluated on ${evaluationRows.length}.`;
   if (recipes.every(({ sparse }) => sparse === null)) return rows;
   const isDistilled = recipes.some(({ sparse }) => (sparse?.distillationWeight ?? 0) > 0);
   const how = isDistilled ? " while it learned from the dense one" : "";
@@ -207,9 +205,7 @@ export const finetuneCommand: Command = defineCommand({
     const tokenizer = values.useSlowTokenizer === true ? "slow" : values.tokenizer;
     const prepared = getOrThrow(await prepareFinetuning(nodeStorage, { ...values, tokenizer }));
     const { description: plan, notices } = prepared;
-    const isFitted = plan.recipes.some(isGeneric);
-    for (const line of [...notices, ...(isFitted ? describeRecipes(plan) : [])])
-      console.err.write(`${line}\n`);
+    for (const line of [...notices, ...planLines(plan)]) console.err.write(`${line}\n`);
     if (directory === undefined || values.dryRun === true)
       return runDry(plan, seeds, values, json, console);
     const title = titleOf(values, plan);

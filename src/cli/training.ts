@@ -3,6 +3,7 @@
  */
 
 import { availableParallelism } from "node:os";
+import { counted } from "../core/counted.ts";
 import type { PhaseResult } from "../experiment/events.ts";
 import { phaseEpochs } from "../experiment/phase-recipe.ts";
 import type { KernelVariant } from "../kernels/table.ts";
@@ -88,7 +89,8 @@ function jsonLines({ report, reportPath, outcome }: FineTuned): readonly string[
     phases.flatMap(({ result }) => (result === null ? [] : finalEvents(result))),
   );
   const rowEvents = results.map((row) => ({ event: "result", ...snakeCased(row) }));
-  const events = [...(report.evaluations === undefined ? [] : finals), ...rowEvents, end];
+  const settings = { event: "settings", settings: Object.fromEntries(report.settings) };
+  const events = [settings, ...(report.evaluations === undefined ? [] : finals), ...rowEvents, end];
   return events.map((event) => JSON.stringify(event));
 }
 
@@ -125,7 +127,7 @@ export async function runTrainingCommand(
   const { plan, seeds, threads = availableParallelism() } = options;
   const { variant, notes, failures } = await chooseVariant(plan.variant ?? "auto", console.engine);
   const atOnce = Math.min(threads, seeds.length);
-  const shared = `threads: ${threads}, ${atOnce === 1 ? "one seed" : `${atOnce} seeds`} at once`;
+  const shared = `threads: ${threads}, ${counted(atOnce, "seed")} at once`;
   for (const note of verbose ? [...notes, shared] : failures) console.err.write(`${note}\n`);
   const progress = createProgress(console.err);
   const done = await fineTuneToDirectory({

@@ -153,7 +153,8 @@ function withClassWeights(recipe: Recipe, weights: readonly number[] | undefined
   return {
     ...recipe,
     dense: { ...dense, classWeights: weights },
-    sparse: sparse && { ...sparse, classWeights: weights },
+    // Distillation does not read labels.
+    sparse: sparse?.distillationWeight === 0 ? { ...sparse, classWeights: weights } : sparse,
   };
 }
 

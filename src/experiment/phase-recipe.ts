@@ -50,6 +50,16 @@ export function phaseEpochs(phase: PhaseRecipe, exampleCount: number): number {
   return epochsOfRun(batches, phase.epochs, steppingOf(phase, "inc"));
 }
 
+/** Returns the number of epochs from one evaluation to the next, of which the last follows the last epoch. */
+export function epochsPerEvaluation({ evaluations }: PhaseRecipe, epochs: number): number {
+  return Math.max(1, Math.ceil(epochs / Math.max(1, evaluations ?? epochs)));
+}
+
+/** Returns the number of evaluations in a phase of `epochs` epochs. */
+export function evaluationCount(phase: PhaseRecipe, epochs: number): number {
+  return Math.ceil(epochs / epochsPerEvaluation(phase, epochs));
+}
+
 /**
  * Returns the epochs over which pruning is planned. With `maxTrainSteps`, the example script plans whole epochs, of which
  * the last one may be cut; under `strict` the plan ends with the run.

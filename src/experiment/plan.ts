@@ -16,7 +16,7 @@ import type { SparseProductsSetting } from "../train/sparse-switch.ts";
 import { updatesByEpoch, updatesOfRun } from "../train/stepping.ts";
 import type { BestRule } from "./best-model.ts";
 import type { PhaseId } from "./events.ts";
-import { batchesOf, phaseEpochs, steppingOf } from "./phase-recipe.ts";
+import { batchesOf, epochsPerEvaluation, phaseEpochs, steppingOf } from "./phase-recipe.ts";
 import {
   type PhaseRecipe,
   type Recipe,
@@ -154,8 +154,7 @@ export function planPhases(
     const id = { phase: kind.phase, recipe, pattern: kind.pattern, seed };
     const { batchSize } = phase;
     const epochs = phaseEpochs(phase, trainingRows.length);
-    const { evaluations = epochs } = phase;
-    const every = Math.max(1, Math.ceil(epochs / Math.max(1, evaluations)));
+    const every = epochsPerEvaluation(phase, epochs);
     const evaluateEvery = every === 1 ? {} : { evaluateEvery: every };
     const padTo = padToMaxLength ? { padTo: base.maxLength } : {};
     const compared = { ...evaluateEvery, ...padTo, ...bestRuleOf(base) };

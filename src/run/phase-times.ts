@@ -2,7 +2,7 @@
 import { sumOf } from "../core/sum.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import { runExperiment } from "../experiment/experiment.ts";
-import { phaseEpochs } from "../experiment/phase-recipe.ts";
+import { evaluationCount, phaseEpochs } from "../experiment/phase-recipe.ts";
 import { phaseSteps } from "../experiment/plan.ts";
 import type { PhaseRecipe, Recipe } from "../experiment/recipes.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -141,9 +141,8 @@ function timesOf(
     share: pruned.share,
   };
   const epochs = phaseEpochs(phase, trainingRows.length);
-  const { evaluations = epochs } = phase;
   // The dense model, pruned in one step, is evaluated before a sparse phase.
-  const count = Math.min(epochs, evaluations) + (later ? 1 : 0);
+  const count = evaluationCount(phase, epochs) + (later ? 1 : 0);
   const rows = count * evaluationRows.length + sumOf(Object.values(finalRows), (set) => set.length);
   const evaluation = (others.at(-1) ?? first)?.evaluation ?? 0;
   const firstSteps = Math.min(steps, Math.ceil(steps / epochs));

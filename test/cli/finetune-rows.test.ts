@@ -81,8 +81,8 @@ test("rows with four labels by name are trained, pruned, saved and classified", 
   expect(err).toContain(
     [
       "recipe generic: inputs of at most 32 tokens, compared by accuracy",
-      "dense: 2 epochs (6 steps of 16 rows, at most 2 evaluations) at 0.003 linear, weight decay 0.00005",
-      "sparse 4x1: 4 epochs (20 steps of 8 rows, at most 4 evaluations) at 0.001 constant, weight decay 0.001; target 0.9 in 12 prune steps from step 2 to 13, profile strict; cool-down 1 epochs; distillation: weight 5, padding excluded\n",
+      "dense: 2 epochs (6 steps of 16 rows, 2 evaluations) at 0.003 linear, weight decay 0.00005",
+      "sparse 4x1: 4 epochs (20 steps of 8 rows, 4 evaluations) at 0.001 constant, weight decay 0.001; target 0.9 in 12 prune steps from step 2 to 13, profile strict; cool-down 1 epoch; distillation: weight 5, padding excluded\n",
     ].join("\n"),
   );
   expect(out).toMatch(/dense accuracy mean\/max/);
@@ -240,6 +240,9 @@ test("final models are evaluated on a test file, by class and by confusion", asy
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
+  expect(events.find(({ event }) => event === "settings")).toMatchObject({
+    settings: { recipes: "generic", seeds: "42", "dense: epochs": "2" },
+  });
   expect(events.filter(({ event }) => event === "evaluation").map(({ rows }) => rows)).toEqual([
     "validation",
     "test",
@@ -265,6 +268,7 @@ test("a dry run tells labels, repeated rows, memory and time, and writes nothing
   const json = await finetune("dry", changes, "--dry-run", "--json");
   expect(JSON.parse(json.out)).toMatchObject({
     event: "dry-run",
+    settings: { recipes: "generic", profile: "strict", "dense: epochs": "2" },
     training: { rows: 40, labels: { apple: 10 } },
     repeated: 12,
     steps: 26,

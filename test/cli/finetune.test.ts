@@ -154,6 +154,7 @@ test("several seeds are the single runs, side by side", async () => {
     .map((line) => JSON.parse(line));
   expect(events.map(({ event }) => event)).toEqual([
     ...Array(14).fill("epoch"),
+    "settings",
     ...Array(4).fill("evaluation"),
     "result",
     "end",
