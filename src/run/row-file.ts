@@ -4,7 +4,6 @@ import {
   type RowFile,
   type RowReader,
   type RowReaderOptions,
-  type TextRow,
 } from "../io/rows/row-reader.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import { createTokenPacker, type PackedTokens } from "../train/packed-rows.ts";
@@ -23,24 +22,17 @@ export interface RowTokenizer {
   readonly maxLength: number;
 }
 
-/**
- * Reads and tokenizes the file at `path`. Problems of its rows are in the result.
- *
- * @param onRow receives each row before it is tokenized
- */
+/** Reads and tokenizes the file at `path`. Problems of its rows are in the result. */
 export async function readTokenFile(
   storage: RunStorage,
   path: string,
   options: Omit<RowReaderOptions, "name">,
   { tokenizer, maxLength }: RowTokenizer,
-  onRow: (row: TextRow) => void = () => {},
 ): Promise<TokenFile> {
   const reader = createRowReader({ ...options, name: path });
   const packer = createTokenPacker();
   await readRows(storage, path, reader, (rows) => {
-    for (const row of rows) {
-      onRow(row);
-      const { text, textPair } = row;
+    for (const { text, textPair } of rows) {
       const { inputIds, tokenTypeIds } = encode(tokenizer, text, textPair ?? undefined, maxLength);
       packer.add(inputIds, tokenTypeIds);
     }

@@ -11,15 +11,10 @@ const SETTINGS = { options: {}, needsLabels: true };
 test("rows become token ids, truncated, with the labels of the file beside them", async () => {
   const storage = memoryStorage();
   await storage.write("rows.csv", ROWS);
-  const seen: string[] = [];
-  const { file, tokens } = await readTokenFile(
-    storage,
-    "rows.csv",
-    SETTINGS,
-    { tokenizer, maxLength: 6 },
-    ({ text }) => seen.push(text),
-  );
-  expect(seen).toEqual(["the tree", "old vine\nfruit"]);
+  const { file, tokens } = await readTokenFile(storage, "rows.csv", SETTINGS, {
+    tokenizer,
+    maxLength: 6,
+  });
   const pairs = [
     encode(tokenizer, "the tree", "a, wall", 6),
     encode(tokenizer, "old vine\nfruit", "slowly", 6),
