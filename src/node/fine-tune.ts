@@ -86,7 +86,8 @@ function checkPlan(plan: RunDescription): void {
 /** Checks the form of rows: a list of texts, or packed token ids. */
 function checkRows(name: string, rows: RunDescription["trainingRows"]): void {
   const isPacked = typeof rows === "object" && rows !== null && "inputIds" in rows;
-  if (isPacked) checkObject(name, rows, "length", "inputIds", "tokenTypeIds", "ends", "labels");
+  if (isPacked)
+    checkObject(name, rows, "length", "inputIds", "tokenTypeIds", "begins", "ends", "labels");
   else checkRecords(name, rows, "text");
 }
 

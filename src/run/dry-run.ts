@@ -58,7 +58,7 @@ export async function dryRun(
     training: factsOf(trainingRows),
     validation: factsOf(evaluationRows),
     repeated: countRepeated(trainingRows, evaluationRows),
-    bytes: 4 * COPIES * parameters + rowBytes(trainingRows) + rowBytes(evaluationRows),
+    bytes: 4 * COPIES * parameters + rowBytes([trainingRows, evaluationRows]),
     steps: sumOf(phases, ({ steps }) => steps),
     phases,
     seconds: sumOf(phases, ({ seconds }) => seconds),
@@ -82,10 +82,8 @@ async function checkAndMeasure(
 
 function countLongest(rows: PackedRows, maxLength: number): number {
   let count = 0;
-  for (let row = 0; row < rows.length; row++) {
-    const begin = row === 0 ? 0 : (rows.ends[row - 1] as number);
-    if ((rows.ends[row] as number) - begin >= maxLength) count++;
-  }
+  for (let row = 0; row < rows.length; row++)
+    if ((rows.ends[row] as number) - (rows.begins[row] as number) >= maxLength) count++;
   return count;
 }
 
@@ -106,8 +104,12 @@ function countLabels(
   return Object.fromEntries(counts.map((count, id) => [nameOf(id), count]));
 }
 
-function rowBytes({ inputIds, tokenTypeIds, ends, labels }: PackedRows): number {
-  return sumOf([inputIds, tokenTypeIds, ends, labels], ({ byteLength }) => byteLength);
+/** Counts the bytes of sets of rows, which may share arrays. */
+function rowBytes(sets: readonly PackedRows[]): number {
+  const arrays = sets.flatMap(({ inputIds, tokenTypeIds, begins, ends, labels }) => {
+    return [inputIds, tokenTypeIds, begins, ends, labels];
+  });
+  return sumOf([...new Set<ArrayBufferView>(arrays)], ({ byteLength }) => byteLength);
 }
 
 /** Formats a dry run as lines of text. */

@@ -21,23 +21,19 @@ export function countRepeated(rows: PackedTokens, others: PackedTokens): number 
   return count;
 }
 
-function beginOf({ ends }: PackedTokens, row: number): number {
-  return row === 0 ? 0 : (ends[row - 1] as number);
-}
-
 /** Returns an FNV-1a hash over the words of a row, with its high bits mixed into the low ones. */
 function hashOf(set: PackedTokens, row: number): number {
   const end = set.ends[row] as number;
   let hash = 0x811c9dc5;
-  for (let i = beginOf(set, row); i < end; i++)
+  for (let i = set.begins[row] as number; i < end; i++)
     hash = Math.imul(hash ^ (set.inputIds[i] as number), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   return (hash ^ (hash >>> 13)) >>> 0;
 }
 
 function isSame(a: PackedTokens, rowOfA: number, b: PackedTokens, rowOfB: number): boolean {
-  const firstOfA = beginOf(a, rowOfA);
-  const firstOfB = beginOf(b, rowOfB);
+  const firstOfA = a.begins[rowOfA] as number;
+  const firstOfB = b.begins[rowOfB] as number;
   const length = (a.ends[rowOfA] as number) - firstOfA;
   if ((b.ends[rowOfB] as number) - firstOfB !== length) return false;
   for (let i = 0; i < length; i++)

@@ -68,9 +68,10 @@ export function predict<Row, Batch extends LabelledBatch>(
   checkOptions("products", products, ["blockSparse"]);
   const { problemType } = model;
   if (rows.length === 0) throw new RangeError("rows: expected at least one, got none");
-  const logits: number[] = [];
+  let logits = new Float32Array(0);
   const labels: number[] = [];
   let lossSum = 0;
+  let done = 0;
   for (const indices of sequentialBatches(rows.length, batchSize)) {
     const tape = createTape(backend, { training: false, ...products });
     try {
@@ -78,8 +79,11 @@ export function predict<Row, Batch extends LabelledBatch>(
       const output = model.forward(tape, batch, { padding: "excluded", hiddenStates: false });
       const loss = labelLoss(tape, output, batch, { problemType });
       lossSum += scalarOf(loss) * indices.length;
-      // `push(...data)` would exceed the maximum number of arguments for a large batch.
-      for (const logit of output.logits.value.data) logits.push(logit);
+      const { data } = output.logits.value;
+      if (done === 0) logits = new Float32Array((data.length / indices.length) * rows.length);
+      logits.set(data, (data.length / indices.length) * done);
+      done += indices.length;
+      // `push(...labels)` would exceed the maximum number of arguments for a large batch.
       for (const label of batch.labels) labels.push(label);
     } catch (error) {
       throw namingRow(error, "rows", indices);
@@ -90,7 +94,7 @@ export function predict<Row, Batch extends LabelledBatch>(
   const classes = logits.length / rows.length;
   const inferred = inferProblemType(classes, labels.length > rows.length ? labels : 0);
   return {
-    logits: Float32Array.from(logits),
+    logits,
     labels,
     classes,
     loss: lossSum / rows.length,

@@ -3,12 +3,14 @@ import { describe, mismatch } from "../core/checks.ts";
 import type { TokenisedExample } from "./examples.ts";
 import type { ExampleLabel } from "./labels.ts";
 
-/** The tokens of all rows, one row after another. */
+/** The tokens of rows, anywhere in arrays that several sets of rows may share. */
 export interface PackedTokens {
   /** Number of rows. */
   readonly length: number;
   readonly inputIds: Int32Array;
-  readonly tokenTypeIds: Int32Array;
+  readonly tokenTypeIds: Uint8Array;
+  /** The index of the first token of each row. */
+  readonly begins: Uint32Array;
   /** The index after the last token of each row. */
   readonly ends: Uint32Array;
 }
@@ -29,10 +31,10 @@ interface TokenPacker {
 const INITIAL_ROWS = 1024;
 const INITIAL_TOKENS = 2 ** 15;
 
-/** Returns functions that pack rows one at a time. */
+/** Returns functions that pack rows one at a time. `add` throws a RangeError for a token type above 255. */
 export function createTokenPacker(): TokenPacker {
   let inputIds = new Int32Array(INITIAL_TOKENS);
-  let tokenTypeIds = new Int32Array(INITIAL_TOKENS);
+  let tokenTypeIds = new Uint8Array(INITIAL_TOKENS);
   let ends = new Uint32Array(INITIAL_ROWS);
   let length = 0;
   let end = 0;
@@ -41,30 +43,36 @@ export function createTokenPacker(): TokenPacker {
       const next = end + ids.length;
       if (next > inputIds.length) {
         const size = Math.max(next, 2 * inputIds.length);
-        inputIds = grownTo(inputIds, size);
-        tokenTypeIds = grownTo(tokenTypeIds, size);
+        inputIds = copyInto(new Int32Array(size), inputIds);
+        tokenTypeIds = copyInto(new Uint8Array(size), tokenTypeIds);
       }
-      if (length === ends.length) {
-        const larger = new Uint32Array(2 * length);
-        larger.set(ends);
-        ends = larger;
-      }
+      if (length === ends.length) ends = copyInto(new Uint32Array(2 * length), ends);
+      for (let i = 0; i < types.length; i++)
+        if ((types[i] as number) > 0xff)
+          throw new RangeError(mismatch("tokenTypeIds", "at most 255", String(types[i])));
       inputIds.set(ids, end);
       tokenTypeIds.set(types, end);
       end = next;
       ends[length++] = end;
     },
-    end: () => ({
-      length,
-      inputIds: inputIds.slice(0, end),
-      tokenTypeIds: tokenTypeIds.slice(0, end),
-      ends: ends.slice(0, length),
-    }),
+    end: () => {
+      const begins = new Uint32Array(length);
+      begins.set(ends.subarray(0, Math.max(0, length - 1)), Math.min(1, length));
+      return {
+        length,
+        inputIds: inputIds.slice(0, end),
+        tokenTypeIds: tokenTypeIds.slice(0, end),
+        begins,
+        ends: ends.slice(0, length),
+      };
+    },
   };
 }
 
-function grownTo(values: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(size);
+function copyInto<Values extends Int32Array | Uint8Array | Uint32Array>(
+  larger: Values,
+  values: Values,
+): Values {
   larger.set(values);
   return larger;
 }
@@ -90,38 +98,30 @@ export function packRows(rows: Iterable<TokenisedExample>): PackedRows {
 }
 
 /**
- * Copies the rows at `indices`, and gives them their labels.
+ * Returns the rows at `indices` with their labels. Their tokens stay in the arrays of all rows.
  *
  * @param labels the labels of all rows: one number each, or a list of `listLength` numbers each
  */
 export function selectRows(
-  tokens: PackedTokens,
+  { inputIds, tokenTypeIds, begins, ends }: PackedTokens,
   indices: Uint32Array,
   labels: ArrayLike<number>,
   listLength: number | null = null,
 ): PackedRows {
-  let size = 0;
-  for (const row of indices) size += endOf(tokens, row) - endOf(tokens, row - 1);
-  const inputIds = new Int32Array(size);
-  const tokenTypeIds = new Int32Array(size);
-  const ends = new Uint32Array(indices.length);
   const width = listLength ?? 1;
   const own = new Float64Array(indices.length * width);
-  let end = 0;
   indices.forEach((row, index) => {
-    const from = endOf(tokens, row - 1);
-    const to = endOf(tokens, row);
-    inputIds.set(tokens.inputIds.subarray(from, to), end);
-    tokenTypeIds.set(tokens.tokenTypeIds.subarray(from, to), end);
-    end += to - from;
-    ends[index] = end;
     for (let i = 0; i < width; i++) own[index * width + i] = labels[row * width + i] as number;
   });
-  return { length: indices.length, inputIds, tokenTypeIds, ends, labels: own, listLength };
-}
-
-function endOf({ ends }: PackedTokens, row: number): number {
-  return row < 0 ? 0 : (ends[row] as number);
+  return {
+    length: indices.length,
+    inputIds,
+    tokenTypeIds,
+    begins: indices.map((row) => begins[row] as number),
+    ends: indices.map((row) => ends[row] as number),
+    labels: own,
+    listLength,
+  };
 }
 
 /** Returns the rows as a list, whose tokens are views of the packed arrays. */
@@ -140,20 +140,18 @@ class PackedRow implements TokenisedExample {
   }
 
   get inputIds(): Int32Array {
-    return this.#of(this.#rows.inputIds);
+    const { inputIds, begins, ends } = this.#rows;
+    return inputIds.subarray(begins[this.#row], ends[this.#row]);
   }
 
-  get tokenTypeIds(): Int32Array {
-    return this.#of(this.#rows.tokenTypeIds);
+  get tokenTypeIds(): Uint8Array {
+    const { tokenTypeIds, begins, ends } = this.#rows;
+    return tokenTypeIds.subarray(begins[this.#row], ends[this.#row]);
   }
 
   get label(): ExampleLabel {
     const { labels, listLength } = this.#rows;
     if (listLength === null) return labels[this.#row] as number;
     return labels.subarray(this.#row * listLength, (this.#row + 1) * listLength);
-  }
-
-  #of(values: Int32Array): Int32Array {
-    return values.subarray(endOf(this.#rows, this.#row - 1), endOf(this.#rows, this.#row));
   }
 }

@@ -59,6 +59,20 @@ test("a packer grows beyond its first arrays, also for one long row", () => {
   expect(packed.inputIds.subarray(0, 100_000)).toEqual(long);
   expect(packed.inputIds.subarray(100_000)).toEqual(Int32Array.from(Array(3000).keys()));
   expect(packed.ends.at(-1)).toBe(103_000);
+  expect([...packed.begins.subarray(0, 3)]).toEqual([0, 100_000, 100_001]);
+});
+
+test("selected rows share the tokens of all rows", () => {
+  const packed = packRows([3, 4].map((id) => ({ inputIds: [id], tokenTypeIds: [0], label: id })));
+  const selected = selectRows(packed, Uint32Array.of(1), packed.labels);
+  expect(selected.inputIds).toBe(packed.inputIds);
+  expect(plain(unpackRows(selected))).toEqual([{ inputIds: [4], tokenTypeIds: [0], label: 4 }]);
+});
+
+test("a token type above a byte is refused", () => {
+  expect(() => createTokenPacker().add([5, 5], [0, 256])).toThrow(
+    "tokenTypeIds: expected at most 255, got 256",
+  );
 });
 
 test("labels that are lists come back as lists of the same length", () => {
