@@ -7,7 +7,7 @@ import { namingFile, writeAll } from "./files.ts";
 
 export interface TextFile {
   readonly write: (text: string) => Promise<void>;
-  /** Ends the file and gives it its name. */
+  /** Ends the file and gives it its name. @throws InputError if there is a file of this name by now */
   readonly commit: () => Promise<void>;
   /** Removes the file, unless it is complete. */
   readonly discard: () => void;
@@ -31,13 +31,15 @@ export function createTextFile(path: string): TextFile {
     }
   };
   let descriptor: number | null = naming(() => openSync(temporary, "w"));
+  let isTemporary = true;
   const close = (): void => {
     if (descriptor !== null) closeSync(descriptor);
     descriptor = null;
-    process.off("exit", discard);
   };
   const discard = (): void => {
-    if (descriptor === null) return;
+    if (!isTemporary) return;
+    isTemporary = false;
+    process.off("exit", discard);
     close();
     rmSync(temporary, { force: true });
   };
@@ -59,7 +61,10 @@ export function createTextFile(path: string): TextFile {
           throw new Error(`${path}: expected an open file, got a closed one`);
         fsyncSync(descriptor);
         close();
+        if (existsSync(path)) refuseInput(path, "nothing there", "what was created meanwhile");
         renameSync(temporary, path);
+        isTemporary = false;
+        process.off("exit", discard);
       });
     },
     discard,

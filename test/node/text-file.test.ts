@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -35,6 +35,31 @@ test("a discarded file leaves nothing, and does not listen for the end of the pr
   }
   expect(readdirSync(root)).toEqual(before);
   expect(process.listenerCount("exit")).toBe(listeners);
+});
+
+test("what was created meanwhile at the path stays, and the temporary file is removed", async () => {
+  const before = readdirSync(root);
+  const listeners = process.listenerCount("exit");
+  const path = join(root, "e.csv");
+  const file = createTextFile(path);
+  await file.write("text");
+  writeFileSync(path, "another");
+  await expect(file.commit()).rejects.toThrow(`${path}: expected nothing there`);
+  file.discard();
+  expect(readFileSync(path, "utf8")).toBe("another");
+  expect(readdirSync(root)).toEqual([...before, "e.csv"].sort());
+  expect(process.listenerCount("exit")).toBe(listeners);
+});
+
+test("a file that cannot get its name leaves nothing", async () => {
+  const directory = join(root, "gone");
+  mkdirSync(directory);
+  const file = createTextFile(join(directory, "a.csv"));
+  await file.write("text");
+  rmSync(directory, { recursive: true });
+  await expect(file.commit()).rejects.toThrow(/ENOENT/);
+  file.discard();
+  expect(readdirSync(root)).not.toContain("gone");
 });
 
 test("a path that exists, and one in no directory, are refused", () => {
