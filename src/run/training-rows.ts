@@ -1,7 +1,7 @@
 /** Reads the training and validation rows of a run from row files, and decides what their labels mean. */
 import { counted } from "../core/counted.ts";
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
-import { describeColumns, type RowColumns } from "../io/rows/columns.ts";
+import { describeColumns, labelColumns, type RowColumns } from "../io/rows/columns.ts";
 import type { LabelMeaning, RowLabels } from "../io/rows/labels.ts";
 import { optionProblems, type RowOptions, splitProblem } from "../io/rows/options.ts";
 import {
@@ -9,9 +9,11 @@ import {
   createProblemLog,
   formatRowProblem,
   type ProblemLog,
+  quoted,
   rowProblems,
   toProblem,
 } from "../io/rows/problems.ts";
+import type { RowFile } from "../io/rows/row-reader.ts";
 import { endTraining, endValidation, type LabelledRowSet } from "../io/rows/row-sets.ts";
 import { splitRows } from "../io/rows/split.ts";
 import { type PackedRows, type PackedTokens, selectRows } from "../train/packed-rows.ts";
@@ -81,6 +83,8 @@ export async function readTrainingRows(
   const training = endTraining(read.file, request);
   if (isLeft(training)) return left(rowProblems(training.left));
   const { columns, meaning } = training.right;
+  const unlikely = labelColumnProblem(read.file, training.right, request);
+  if (unlikely !== undefined) return left([unlikely]);
   /** Reads further rows with the columns and labels of the training file. */
   const readOther = async (path: string): Promise<Either<readonly Problem[], ReadRows>> => {
     const { file, tokens } = await readTokenFile(storage, path, { ...options, columns }, tokenizer);
@@ -103,6 +107,30 @@ export async function readTrainingRows(
     validation: getOrThrow(validation),
     split: null,
   });
+}
+
+/** The number of labels that any file may have. */
+const FEW_LABELS = 20;
+
+/**
+ * Returns the problem of a column that hardly holds labels, such as ids or free text: more than {@link FEW_LABELS}
+ * classes, and fewer than two rows for each on average. An explicit problem type accepts any column.
+ */
+function labelColumnProblem(
+  { columnNames }: RowFile,
+  { columns, meaning, kept }: LabelledRowSet,
+  { trainFile, problemType }: RowFilesRequest,
+): Problem | undefined {
+  const { names } = meaning;
+  if (problemType !== undefined || meaning.problemType !== SINGLE || names === null) return;
+  if (names.length <= FEW_LABELS || 2 * names.length <= kept.length) return;
+  const [column] = labelColumns(columns);
+  const others = columnNames.filter((name) => name !== "" && name !== column);
+  return {
+    path: `${trainFile}, column ${JSON.stringify(column)}`,
+    expected: `at most half as many labels as rows; \`labelColumn\` names another column, and \`problemType\` ${SINGLE} accepts this one`,
+    got: `${names.length} labels (${names.slice(0, 3).map(quoted).join(", ")}, ...) in ${kept.length} rows; other columns: ${others.join(", ") || "none"}`,
+  };
 }
 
 /** Divides the rows of the training file into training and validation rows. */

@@ -135,3 +135,15 @@ test("a share of no rows or of all rows is a problem", async () => {
     "`validationSplit`: expected a share of validation rows between 0 and 1, got 0",
   ]);
 });
+
+test("a column of almost as many labels as rows is refused, unless the problem type is given", async () => {
+  const columns = (count: number, labels: number): string =>
+    `text,id,kind,label\n${Array.from({ length: count }, (_, i) => `a wall,${i},oak,id ${i % labels}\n`).join("")}`;
+  expect(await problemsOf({ "train.csv": columns(41, 21) })).toEqual([
+    'train.csv, column "label": expected at most half as many labels as rows; `labelColumn` names another column, and `problemType` single_label_classification accepts this one, got 21 labels ("id 0", "id 1", "id 10", ...) in 41 rows; other columns: text, id, kind',
+  ]);
+  const given = { problemType: "single_label_classification" } as const;
+  expect(await problemsOf({ "train.csv": columns(41, 21) }, given)).toEqual([]);
+  expect(await problemsOf({ "train.csv": columns(42, 21) })).toEqual([]);
+  expect(await problemsOf({ "train.csv": columns(22, 20) })).toEqual([]);
+});

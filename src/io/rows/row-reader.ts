@@ -39,6 +39,8 @@ export interface RowFile {
   readonly name: string;
   /** Undefined if the file has no header or no rows. */
   readonly columns: RowColumns | undefined;
+  /** The names of all columns of the file. */
+  readonly columnNames: readonly string[];
   /** The labels of all rows passed on, in their order. Empty if the rows have no labels. */
   readonly labels: LabelColumn;
   /** Number of rows passed on. */
@@ -97,6 +99,7 @@ interface Reading {
   readonly problems: ProblemLog;
   readonly skipped: ProblemLog;
   columns: RowColumns | undefined;
+  columnNames: readonly string[];
   labels: LabelColumn;
   /** The rows that are not passed on yet. */
   waiting: ReadRow[];
@@ -112,7 +115,8 @@ export function createRowReader(settings: RowReaderOptions): RowReader {
   const { name, options } = settings;
   const reading: Reading = {
     ...{ name, problems: createProblemLog(), skipped: createProblemLog() },
-    ...{ columns: undefined, labels: createLabelColumn(), waiting: [], rows: 0, isRefused: false },
+    ...{ columns: undefined, columnNames: [], labels: createLabelColumn() },
+    ...{ waiting: [], rows: 0, isRefused: false },
   };
   const otherForm = settings.acceptsLines === true ? "lines" : undefined;
   const form = FORMS.find(([pattern]) => pattern.test(name))?.[1] ?? otherForm;
@@ -181,6 +185,7 @@ function rowSink(
       if ("kind" in chosen) throw new RowRefusal(chosen);
       const used = needsLabels ? chosen : { ...chosen, label: null };
       reading.columns = used;
+      reading.columnNames = found.names;
       if (typeof used.label !== "string") reading.labels = createLabelColumn(labelColumns(used));
       return used;
     },
