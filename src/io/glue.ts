@@ -40,13 +40,28 @@ export function parseGlueTsv(
   checkOneOf("task", task, Object.keys(GLUE_TASKS));
   checkString("fileName", fileName);
   checkString("text", text);
+  return parseGlueRows(task, fileName, text, (example) => example);
+}
+
+/**
+ * Like {@link parseGlueTsv}, for any result of a row.
+ *
+ * @param rowOf receives each example and its line in the file, from 1
+ */
+export function parseGlueRows<T>(
+  task: GlueTask,
+  fileName: string,
+  text: string,
+  rowOf: (example: Example, line: number) => T,
+): Either<readonly Problem[], readonly T[]> {
   const format: GlueFormat = GLUE_TASKS[task];
   const { columns, evaluationColumns = columns, hasHeader } = format;
   const accepted = [columns, evaluationColumns];
   return readRows(format, { accepted, hasHeader }, fileName, text, (row) => {
     const label = labelOf(format, row);
     if (typeof label !== "number") return refuse(row.path, label.expected, quote(label.got));
-    return map((texts: Omit<Example, "label">) => ({ ...texts, label }))(textsOf(format, row));
+    const made = (texts: Omit<Example, "label">): T => rowOf({ ...texts, label }, row.line);
+    return map(made)(textsOf(format, row));
   });
 }
 
@@ -63,6 +78,7 @@ export function parseGlueTest(
 
 /** The fields of a row under the names of its columns. */
 interface Row {
+  readonly line: number;
   readonly path: string;
   readonly columns: readonly string[];
   readonly fields: readonly string[];
@@ -92,14 +108,15 @@ function readRows<T>(
   const firstLine = hasHeader ? 2 : 1;
   if (lines.length === 0)
     return refuse(`${fileName}:${firstLine}`, "at least one row", "end of file");
-  const rows = lines.map((line, index) => ({ line, path: `${fileName}:${index + firstLine}` }));
-  const isShort = (line: string): boolean => line.split("\t").length < columns.length;
-  const kept = skipsShortRows ? rows.filter(({ line }) => !isShort(line)) : rows;
-  const parsed = eachOf(kept, ({ line, path }) => {
-    const fields = line.split("\t");
-    if (fields.length === columns.length) return read({ path, columns, fields });
+  const rows = lines.map((row, index) => ({ row, line: index + firstLine }));
+  const isShort = (row: string): boolean => row.split("\t").length < columns.length;
+  const kept = skipsShortRows ? rows.filter(({ row }) => !isShort(row)) : rows;
+  const parsed = eachOf(kept, ({ row, line }) => {
+    const path = `${fileName}:${line}`;
+    const fields = row.split("\t");
+    if (fields.length === columns.length) return read({ line, path, columns, fields });
     const expected = `${columns.length} tab-separated columns (${columns.join(", ")})`;
-    return refuse(path, expected, `${fields.length}: ${quote(line)}`);
+    return refuse(path, expected, `${fields.length}: ${quote(row)}`);
   });
   return mapLeft((problems: readonly Problem[]) => firstProblems(fileName, problems))(parsed);
 }

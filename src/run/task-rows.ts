@@ -1,9 +1,10 @@
 /** Reads the rows of GLUE tasks on which a model is evaluated. */
 import { pipe } from "fp-ts/function";
 import { chain, type Either, eachOf, map, type Problem, refuse } from "../core/either.ts";
-import { type Example, type GlueTask, parseGlueTsv } from "../io/glue.ts";
+import { type Example, type GlueTask, parseGlueRows } from "../io/glue.ts";
 import { GLUE_TASKS, type GlueFormat } from "../io/glue-tasks.ts";
 import { createProblemLog } from "../io/rows/problems.ts";
+import type { ReadRow } from "../io/rows/row-reader.ts";
 import { decodeUtf8 } from "../io/text.ts";
 import type { EvaluationRows } from "./evaluation-rows.ts";
 import type { OutputMeaning } from "./prediction.ts";
@@ -22,7 +23,7 @@ export async function readTaskRows(
   path: string,
   meaning: OutputMeaning,
 ): Promise<Either<readonly Problem[], readonly EvaluationRows[]>> {
-  const { names, evaluations, hasHeader }: GlueFormat = GLUE_TASKS[task];
+  const { names, evaluations }: GlueFormat = GLUE_TASKS[task];
   const ids = idsOf(names, meaning);
   if (ids === undefined) {
     const expected = `a task for MODEL, whose problem type is ${meaning.problemType} with labels ${meaning.names.join()}`;
@@ -36,8 +37,8 @@ export async function readTaskRows(
       pipe(
         await readNamedFile(storage, label, file),
         chain((bytes) => decodeUtf8(file, bytes)),
-        chain((text) => parseGlueTsv(task, file, text)),
-        map((examples) => taskRows(file, examples, hasHeader ? 2 : 1, ids)),
+        chain((text) => parseGlueRows(task, file, text, taskRow)),
+        map((rows) => taskRows(file, rows, ids)),
       ),
     );
   return eachOf(sets, (set) => set);
@@ -63,23 +64,28 @@ function idsOf(
   return ids.every((id) => id === -1) ? [...names.keys()] : undefined;
 }
 
+/** A row with its label in the task's terms. */
+interface TaskRow extends ReadRow {
+  readonly label: number;
+}
+
+function taskRow({ text, textPair, label }: Example, line: number): TaskRow {
+  return { text, textPair: textPair ?? null, label, line };
+}
+
 function taskRows(
   path: string,
-  examples: readonly Example[],
-  firstLine: number,
+  rows: readonly TaskRow[],
   ids: readonly number[] | "values",
 ): EvaluationRows {
-  const rows = examples.map(({ text, textPair = null }, i) => {
-    return { text, textPair, line: firstLine + i };
-  });
   return {
     path,
     count: rows.length,
     positive: ids === "values" ? undefined : ids[1],
     labels:
       ids === "values"
-        ? Float64Array.from(examples, ({ label }) => label)
-        : Int32Array.from(examples, ({ label }) => ids[label] as number),
+        ? Float64Array.from(rows, ({ label }) => label)
+        : Int32Array.from(rows, ({ label }) => ids[label] as number),
     pieces: (onRows) => onRows(rows),
     sample: rows.slice(0, SAMPLE_ROWS),
     hasPairs: rows.some(({ textPair }) => textPair !== null),

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatProblem, getOrThrow, isLeft, isRight } from "../../src/core/either.ts";
-import { type GlueTask, parseGlueTest, parseGlueTsv } from "../../src/io/glue.ts";
+import { type GlueTask, parseGlueRows, parseGlueTest, parseGlueTsv } from "../../src/io/glue.ts";
 import { GLUE_TASKS, type GlueFormat } from "../../src/io/glue-tasks.ts";
 import { needing } from "../needs.ts";
 import { readSharedFile } from "./sources.ts";
@@ -198,5 +198,7 @@ test("rows of QQP with missing columns are passed over, as datasets does", () =>
   const [, header = "", row = ""] = OFFICIAL.find(([task]) => task === "qqp") ?? [];
   const text = `${header}\n7\t8\t9\tWhy?\n${row}\n`;
   expect(getOrThrow(parseGlueTsv("qqp", "train.tsv", text))).toHaveLength(1);
+  const lines = getOrThrow(parseGlueRows("qqp", "train.tsv", text, (_, line) => line));
+  expect(lines).toEqual([1 + text.split("\n").indexOf(row)]);
   expect(problemsOf("qqp", `${header}\n${row}\tmore\n`)).toHaveLength(1);
 });
