@@ -10,9 +10,9 @@ import type { SparseClassifier } from "../sparse/classifier.ts";
 import { formatExecution } from "../sparse/execution.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
-import { evaluateRows } from "./evaluate.ts";
+import { evaluateRows, MIN } from "./evaluate.ts";
 import { INFERENCE_OPTIONS, type Inference, withInference } from "./inference.ts";
-import { choiceOption, flagOption, type OptionValues, textOption } from "./options.ts";
+import { choiceOption, flagOption, kebabCase, type OptionValues, textOption } from "./options.ts";
 import {
   type PredictionOutput,
   type PredictionRequest,
@@ -31,6 +31,7 @@ const OPTIONS = {
     GLUE_TASK_NAMES,
     "--file has the form of this GLUE task, with labels: metrics are printed, as by evaluate",
   ),
+  min: MIN,
   plan: flagOption("also print how each layer is computed, and the measured costs"),
   ...ROW_OPTIONS,
   ...INFERENCE_OPTIONS,
@@ -44,12 +45,17 @@ type Input =
   | { readonly kind: "file"; readonly file: string };
 
 /** Returns what the options name. @throws InputError if they name nothing, or contradict each other */
-function inputOf({ text, textPair, file, task, out }: Values): Input {
+function inputOf(values: Values): Input {
+  const { text, textPair, file, task, out, min } = values;
+  if (min !== undefined && task === undefined) refuseInput("--min", "--task beside it", "none");
   if (text !== undefined && file !== undefined)
     return refuseInput("--text, --file", "one of them", "both");
   if (text !== undefined) {
     if (task !== undefined) refuseInput("--task", "a --file in the task's format", "--text");
     if (out !== undefined) refuseInput("--out", "--file beside it", "--text");
+    for (const key of Object.keys(ROW_OPTIONS))
+      if (Object.hasOwn(values, key))
+        refuseInput(`--${kebabCase(key)}`, "--file beside it", "--text");
     return { kind: "text", row: { text, textPair: textPair ?? null } };
   }
   if (file === undefined) return refuseInput("--text, --file", "one of them", "neither");
@@ -143,7 +149,7 @@ async function printPredictions(
   let index = 0;
   const events: PredictionOutput = {
     header: () => "",
-    row: (meaning, row, logits) =>
+    row: ({ meaning }, row, logits) =>
       answerEvent(answerOf(meaning, row, logits, request.values.threshold), index++),
     write,
   };
@@ -165,12 +171,12 @@ export const classifyCommand: Command = defineCommand({
   run: ({ values, positionals: [directory = ""], json }, console) => {
     const input = inputOf(values);
     if (input.kind === "text") return classifyText(directory, input.row, values, json, console);
-    const { task, out, plan = false } = values;
+    const { task, out, min = [], plan = false } = values;
     const onLoaded = (classifier: SparseClassifier): void => {
       if (plan) printPlan(classifier, json, console);
     };
     const request = { directory, label: "--file", data: input.file, values, onLoaded };
-    if (task !== undefined) return evaluateRows({ ...request, task, min: [] }, json, console);
+    if (task !== undefined) return evaluateRows({ ...request, task, min }, json, console);
     if (out !== undefined) return predictToFile(request, out, json, console);
     return printPredictions(request, json, console);
   },

@@ -46,7 +46,7 @@ function readBounds(text: string): readonly MetricBound[] | undefined {
   return bounds.length === text.split(",").length ? bounds : undefined;
 }
 
-const MIN: Option<readonly MetricBound[]> = {
+export const MIN: Option<readonly MetricBound[]> = {
   placeholder: "METRIC=VALUE",
   description:
     "exit with 1 if a metric is smaller, such as accuracy=0.8,macro_f1=0.75; may be given more than once",

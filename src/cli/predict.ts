@@ -11,8 +11,8 @@ import { inferInWindows } from "../run/inference.ts";
 import { rowOptionsFor } from "../run/model-labels.ts";
 import {
   formatPrediction,
-  type OutputMeaning,
   type PredictionForm,
+  type PredictionFormat,
   predictionForm,
   predictionHeader,
   predictionOf,
@@ -60,9 +60,14 @@ export interface PredictionRequest {
 
 /** Where and how predictions are written. */
 export interface PredictionOutput {
-  readonly header: (meaning: OutputMeaning) => string;
-  readonly row: (meaning: OutputMeaning, row: ReadRow, logits: Float32Array) => string;
+  readonly header: (format: PredictionFormat) => string;
+  readonly row: (format: PredictionFormat, row: ReadRow, logits: Float32Array) => string;
   readonly write: (text: string) => Promise<void>;
+}
+
+/** Rows, with the separator of labels that an option or the model gives. */
+interface RowsToPredict extends InferenceRows {
+  readonly labelSeparator: string | undefined;
 }
 
 export interface Predicted {
@@ -90,30 +95,34 @@ export async function predictFile(
 ): Promise<Predicted> {
   const problems = await rowFileProblems(label, data, values);
   if (problems.length > 0) throw new InputError(problems);
-  const read = async ({ open }: OpenModel): Promise<InferenceRows> => {
-    const settings = { name: data, options: rowOptionsFor(open.config, values) };
+  const read = async ({ open }: OpenModel): Promise<RowsToPredict> => {
+    const options = rowOptionsFor(open.config, values);
     const storage = await storageReadingTwice(data);
-    return getOrThrow(await readPredictionRows(storage, settings, () => turn(console.signal)));
+    const settings = { name: data, options };
+    const rows = await readPredictionRows(storage, settings, () => turn(console.signal));
+    return { ...getOrThrow(rows), labelSeparator: options.labelSeparator };
   };
-  const use = async (inference: Inference<InferenceRows>): Promise<Predicted> => {
+  const use = async (inference: Inference<RowsToPredict>): Promise<Predicted> => {
     const { rows, model } = inference;
     onLoaded?.(model.classifier);
     describeRows(console, rows);
     const began = performance.now();
-    await writePredictions(inference, output, console);
+    await writePredictions(inference, values.skipBadRows ?? false, output, console);
     return { rows, seconds: (performance.now() - began) / 1000 };
   };
   return withInference(directory, label, values, console, read, use);
 }
 
 async function writePredictions(
-  { model, meaning, rows, settings }: Inference<InferenceRows>,
+  { model, meaning, rows, settings }: Inference<RowsToPredict>,
+  withLines: boolean,
   output: PredictionOutput,
   console: Console,
 ): Promise<void> {
   const outputs = meaning.names.length;
+  const format = { meaning, labelSeparator: rows.labelSeparator, withLines };
   const progress = createRowProgress(console, "predict", rows.count);
-  await output.write(output.header(meaning));
+  await output.write(output.header(format));
   try {
     await inferInWindows(
       model,
@@ -122,7 +131,7 @@ async function writePredictions(
       ({ line }) => `${rows.path}:${line}`,
       async (window, logits) => {
         const texts = window.map((row, i) =>
-          output.row(meaning, row, logits.subarray(i * outputs, (i + 1) * outputs)),
+          output.row(format, row, logits.subarray(i * outputs, (i + 1) * outputs)),
         );
         await output.write(texts.join(""));
       },
@@ -135,19 +144,16 @@ async function writePredictions(
 /** Returns an output of predictions in a form. */
 export function predictionOutput(
   form: PredictionForm,
-  { threshold, labelSeparator, skipBadRows = false }: PredictionRequest["values"],
+  { threshold }: PredictionRequest["values"],
   write: (text: string) => Promise<void>,
 ): PredictionOutput {
-  const formatOf = (meaning: OutputMeaning) => {
-    return { meaning, labelSeparator, withLines: skipBadRows };
-  };
   return {
-    header: (meaning) => {
-      checkSeparator(form, labelSeparator, meaning);
-      return predictionHeader(form, formatOf(meaning));
+    header: (format) => {
+      checkSeparator(form, format);
+      return predictionHeader(form, format);
     },
-    row: (meaning, { line }, logits) =>
-      formatPrediction(form, formatOf(meaning), predictionOf(meaning, logits, threshold), line),
+    row: (format, { line }, logits) =>
+      formatPrediction(form, format, predictionOf(format.meaning, logits, threshold), line),
     write,
   };
 }
@@ -155,8 +161,7 @@ export function predictionOutput(
 /** Checks that labels with a separator between them can be told apart. @throws InputError */
 function checkSeparator(
   form: PredictionForm,
-  separator: string | undefined,
-  { problemType, names }: OutputMeaning,
+  { labelSeparator: separator, meaning: { problemType, names } }: PredictionFormat,
 ): void {
   if (form !== "csv" || separator === undefined || problemType !== "multi_label_classification")
     return;

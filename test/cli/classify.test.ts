@@ -330,4 +330,33 @@ describe("espalier classify", () => {
     expect(words.code).toBe(2);
     expect(words.err).toMatch(/vocab\.txt: expected at most the 21 tokens of the model, got 22\n$/);
   });
+
+  test("with --task it takes --min, as evaluate does", async () => {
+    const file = ["--file", path("task", "dev.tsv")];
+    const argv = ["classify", path("dense"), ...file, "--task", "mrpc", "--min"];
+    expect(await espalier([...argv, "accuracy=0"])).toMatchObject({ code: 0, err: "" });
+    expect(await espalier([...argv, "accuracy=1,f1=1"])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^accuracy: expected at least 1, got /m),
+    });
+    const alone = ["classify", path("dense"), "--text", "a tree", "--min", "accuracy=0.5"];
+    expect(await espalier(alone)).toMatchObject({
+      code: 2,
+      err: "--min: expected --task beside it, got none\n",
+    });
+  });
+
+  test.each([
+    ["--text-column", "text"],
+    ["--text-pair-column", "text"],
+    ["--label-column", "kind"],
+    ["--label-separator", ","],
+    ["--skip-bad-rows"],
+  ])("refuses %s for one text", async (...option) => {
+    const { code, err } = await espalier(["classify", path("dense"), "--text", "a", ...option]);
+    expect({ code, err }).toEqual({
+      code: 2,
+      err: `${option[0]}: expected --file beside it, got --text\n`,
+    });
+  });
 });

@@ -128,6 +128,18 @@ describe("espalier predict", () => {
     expect(others.map(([labels]) => labels)).toEqual(
       rows.map(([labels = ""]) => JSON.parse(labels).join("|")),
     );
+    await writeModel(path("stored"), {
+      id2label: Object.fromEntries(NAMES.map((name, i) => [i, name])),
+      problem_type: "multi_label_classification",
+      espalier_rows: {
+        ...{ text_column: "text", text_pair_column: null },
+        ...{ label_column: "labels", label_separator: "|" },
+      },
+    });
+    expect(await predicted("stored", "many.csv", "--threshold", middle)).toEqual([
+      expect.anything(),
+      ...others,
+    ]);
     const out = path("comma.csv");
     const comma = ["--label-separator", ",", "--out", out];
     const { code, err } = await predict("multi", "rows.csv", ...comma);
