@@ -64,9 +64,16 @@ def read_texts(records, config, arguments):
     return [(row[first],) if second is None else (row[first], row[second]) for row in records]
 
 
+def longest_input(config):
+    """RoBERTa and its kinds do not use the rows of the position table up to that of padding."""
+    reserves = config.model_type in ("roberta", "xlm-roberta", "camembert")
+    reserved = config.pad_token_id + 1 if reserves else 0
+    return config.max_position_embeddings - reserved
+
+
 def compute_logits(directory, model, texts):
     tokenizer = AutoTokenizer.from_pretrained(directory)
-    longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
+    longest = min(tokenizer.model_max_length, longest_input(model.config))
     parts = []
     for start in range(0, len(texts), BATCH):
         batch = texts[start : start + BATCH]

@@ -26,7 +26,7 @@ describe.each(VARIANTS)("encoder vectors on %s kernels", (_, backend) => {
   test(needing("shared data", "those that can be run pass"), ({ skip }) => {
     if (FOLDER === undefined) return skip();
     const cases = readCases(FOLDER);
-    expect(cases.length).toBeGreaterThanOrEqual(10);
+    expect(cases.length).toBeGreaterThanOrEqual(25);
     for (const files of cases)
       expect(replayEncoder(files, backend).detail, files.name).toBeUndefined();
   });

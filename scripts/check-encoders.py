@@ -1,0 +1,169 @@
+"""Checks that encoders made by transformers are fine-tuned, pruned and saved such that transformers computes the same.
+
+  python check-encoders.py TOKENIZERS OUT [KIND ...]
+
+TOKENIZERS has a directory for each tokenizer of KINDS. For each kind, this script makes a small random base model with
+transformers, fine-tunes and prunes it with `node dist/cli.js finetune` in OUT, loads the saved directories with
+transformers, and compares the logits of the rows with those of `espalier/node`. Build first. Needs torch and
+transformers. Exits with 1 if a logit differs by more than 1e-5.
+"""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+import transformers
+
+TOLERANCE = 1e-5
+ROWS, POSITIONS = 240, 40
+SIZES = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)
+
+# kind: (tokenizer, base class, configuration class, settings, kind of labels)
+KINDS = {
+    "roberta": (
+        "bpe-roberta",
+        transformers.RobertaModel,
+        transformers.RobertaConfig,
+        dict(SIZES, type_vocab_size=1, layer_norm_eps=1e-5),
+        "classes",
+    ),
+    "electra": (
+        "wordpiece-cased",
+        transformers.ElectraForPreTraining,
+        transformers.ElectraConfig,
+        dict(SIZES, embedding_size=16, hidden_act="gelu_new"),
+        "value",
+    ),
+    "distilbert": (
+        "wordpiece-cased-strip",
+        transformers.DistilBertForMaskedLM,
+        transformers.DistilBertConfig,
+        dict(dim=32, n_layers=2, n_heads=4, hidden_dim=64, sinusoidal_pos_embds=True),
+        "labels",
+    ),
+    "xlm-roberta": (
+        "unigram-xlmr",
+        transformers.XLMRobertaForMaskedLM,
+        transformers.XLMRobertaConfig,
+        dict(SIZES, type_vocab_size=1),
+        "classes",
+    ),
+}
+
+WORDS = "the of company said shares profit fell rose Monday Université naïve 10 per cent , . market".split()
+
+# Prints the logits of a model for rows of texts, as JSON.
+LOGITS = """
+import { readFileSync } from "node:fs";
+const [entry, nn, io, directory, rows] = process.argv.slice(1);
+const { loadSparseClassifier } = await import(entry);
+const { createBackend, padExamples } = await import(nn);
+const { encode } = await import(io);
+const { classifier, tokenizer } = await loadSparseClassifier(directory, createBackend(), {});
+const { padTokenId, maxPositions } = classifier.config;
+const examples = JSON.parse(readFileSync(rows, "utf8")).map(([a, b]) =>
+  ({ ...encode(tokenizer, a, b, Math.min(maxPositions, LENGTH)), label: 0 }));
+const { labels, ...batch } = padExamples(examples, padTokenId);
+console.log(JSON.stringify([...classifier.logits(batch)]));
+"""
+
+
+def make_model(directory, kind, tokenizers):
+    name, base, config_class, settings, _ = KINDS[kind]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizers / name)
+    padding = tokenizer.pad_token_id
+    config = config_class(
+        vocab_size=len(tokenizer),
+        pad_token_id=padding,
+        max_position_embeddings=POSITIONS + (padding + 1 if "roberta" in kind else 0),
+        **settings,
+    )
+    torch.manual_seed(1)
+    base(config).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+
+
+def make_rows(path, labels):
+    draw = random.Random(3)
+    rows = []
+    for _ in range(ROWS):
+        texts = [" ".join(draw.choices(WORDS, k=draw.randint(2, 30))) for _ in range(2)]
+        rose = sum(text.split().count("rose") for text in texts)
+        fell = sum(text.split().count("fell") for text in texts)
+        label = {
+            "classes": "up" if rose > fell else "down",
+            "value": float(rose - fell),
+            "labels": [name for name, count in (("rose", rose), ("fell", fell)) if count],
+        }[labels]
+        rows.append({"sentence1": texts[0], "sentence2": texts[1], "label": label})
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return [[row["sentence1"], row["sentence2"]] for row in rows]
+
+
+def transformers_logits(directory, texts):
+    model, info = transformers.AutoModelForSequenceClassification.from_pretrained(
+        directory, output_loading_info=True
+    )
+    wrong = {key: names for key, names in info.items() if names}
+    assert not wrong, wrong
+    tokenizer = transformers.AutoTokenizer.from_pretrained(directory)
+    inputs = tokenizer(
+        [text for text, _ in texts],
+        [pair for _, pair in texts],
+        truncation="longest_first",
+        max_length=POSITIONS,
+        padding=True,
+        return_tensors="pt",
+    )
+    if model.config.model_type == "distilbert":
+        inputs.pop("token_type_ids", None)
+    zeros = sum((p == 0).sum().item() for n, p in model.named_parameters() if ".layer." in n)
+    with torch.no_grad():
+        return model.eval()(**inputs).logits, zeros
+
+
+def own_logits(directory, texts, root, out):
+    rows = out / "texts.json"
+    rows.write_text(json.dumps(texts))
+    entries = [str(root / "dist" / name) for name in ("node.js", "nn.js", "io.js")]
+    code = LOGITS.replace("LENGTH", str(POSITIONS))
+    command = ["node", "--input-type=module", "-e", code, "--", *entries, str(directory), str(rows)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return torch.tensor(json.loads(done.stdout))
+
+
+def check(kind, tokenizers, out, root):
+    out.mkdir(parents=True, exist_ok=True)
+    make_model(out / "base", kind, tokenizers)
+    texts = make_rows(out / "rows.jsonl", KINDS[kind][4])
+    command = ["node", str(root / "dist" / "cli.js"), "finetune"]
+    command += ["--model", str(out / "base"), "--train-file", str(out / "rows.jsonl")]
+    command += ["--out", str(out / "run"), "--max-seq-length", str(POSITIONS)]
+    command += ["--dense-num-train-epochs", "4", "--dense-learning-rate", "1e-3"]
+    command += ["--num-train-epochs", "4", "--learning-rate", "1e-3"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    print("\n".join(line for line in done.stderr.splitlines() if "base:" in line))
+    if done.returncode != 0:
+        sys.exit(f"{kind}: finetune failed\n{done.stderr[-2000:]}")
+    differences = []
+    for phase in ("dense", "sparse"):
+        directory = out / "run" / phase
+        expected, zeros = transformers_logits(directory, texts)
+        own = own_logits(directory, texts, root, out).reshape(expected.shape)
+        difference = (own - expected).abs().max().item()
+        size = expected.abs().max().item()
+        print(f"{kind} {phase}: {zeros} zeros, logits up to {size:.2f} differ by {difference:.1e}")
+        differences.append(difference)
+    return max(differences) <= TOLERANCE
+
+
+def main(tokenizers, out, *kinds):
+    root = Path(__file__).resolve().parent.parent
+    results = [check(k, Path(tokenizers), Path(out).resolve() / k, root) for k in kinds or KINDS]
+    sys.exit(0 if all(results) else 1)
+
+
+main(*sys.argv[1:])
