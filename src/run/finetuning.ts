@@ -30,7 +30,7 @@ import {
 } from "../experiment/recipe-choice.ts";
 import { type GlueTask, parseGlueTsv } from "../io/glue.ts";
 import { GLUE_TASKS, type GlueFormat } from "../io/glue-tasks.ts";
-import { parseJson } from "../io/json.ts";
+import { parseJsonFile } from "../io/json-file.ts";
 import type { ProblemType } from "../io/rows/labels.ts";
 import { decodeUtf8 } from "../io/text.ts";
 import { tokenizerOf } from "../io/tokenizer.ts";
@@ -98,7 +98,7 @@ async function readInputs(
       request.classWeights === "balanced"
         ? right("balanced" as const)
         : await readOptional(request.classWeights, (path) =>
-            readNamedText(storage, "`classWeights`", path, parseJson),
+            readNamedText(storage, "`classWeights`", path, parseJsonFile),
           ),
   });
 }
