@@ -14,7 +14,7 @@ function fieldOf<T>(expected: string, accepts: (value: unknown) => value is T): 
   return { expected, read: (value) => (accepts(value) ? value : undefined) };
 }
 
-export const shareField: Field<number> = fieldOf(
+export const shareField: Field<number> = /* @__PURE__ */ fieldOf(
   "a number from 0 to below 1",
   (value): value is number => typeof value === "number" && value >= 0 && value < 1,
 );
@@ -43,7 +43,7 @@ export function choiceField<const T extends string>(choices: readonly T[]): Fiel
   );
 }
 
-export const booleanField: Field<boolean> = fieldOf(
+export const booleanField: Field<boolean> = /* @__PURE__ */ fieldOf(
   "true or false",
   (value): value is boolean => typeof value === "boolean",
 );

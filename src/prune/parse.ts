@@ -30,30 +30,32 @@ export type { ParseOptions } from "./sources.ts";
 
 /** The suffix of a `pruning_type` for progressive pruning, which changes masks in several parts. */
 const PROGRESSIVE = "_progressive";
-const PRUNING_TYPES: readonly string[] = [
-  ...[...CRITERION_NAMES, "pattern_lock"].flatMap((name) => [name, name + PROGRESSIVE]),
-  "basic",
-];
+const PRUNING_TYPES: readonly string[] = /* @__PURE__ */ pruningTypes();
+
+function pruningTypes(): readonly string[] {
+  const methods = [...CRITERION_NAMES, "pattern_lock"];
+  return [...methods.flatMap((name) => [name, name + PROGRESSIVE]), "basic"];
+}
 
 /** The fields of a pruner: INC's keys in camelCase, each with its default value and its reader. */
 const FIELDS = {
   targetSparsity: [0.9, shareField],
-  pruningType: ["snip_momentum", choiceField(PRUNING_TYPES)],
+  pruningType: ["snip_momentum", /* @__PURE__ */ choiceField(PRUNING_TYPES)],
   pattern: ["4x1", patternField],
   opNames: [[], stringsField],
   excludedOpNames: [[], stringsField],
-  startStep: [0, integerField(0)],
-  endStep: [0, integerField(-1)],
-  pruningScope: ["global", choiceField(["global", "local"])],
-  pruningFrequency: [1, integerField(1)],
+  startStep: [0, /* @__PURE__ */ integerField(0)],
+  endStep: [0, /* @__PURE__ */ integerField(-1)],
+  pruningScope: ["global", /* @__PURE__ */ choiceField(["global", "local"])],
+  pruningFrequency: [1, /* @__PURE__ */ integerField(1)],
   minSparsityRatioPerOp: [0, shareField],
   maxSparsityRatioPerOp: [0.98, shareField],
-  sparsityDecayType: ["exp", choiceField(["exp", "cos", "linear", "cube"])],
-  criterionType: ["snip_momentum", choiceField(ELEMENT_CRITERION_NAMES)],
+  sparsityDecayType: ["exp", /* @__PURE__ */ choiceField(["exp", "cos", "linear", "cube"])],
+  criterionType: ["snip_momentum", /* @__PURE__ */ choiceField(ELEMENT_CRITERION_NAMES)],
   pruningOpTypes: [["Conv", "Linear"], stringsField],
   lowMemoryUsage: [false, booleanField],
   regType: [null, regulariserField],
-  criterionReduceType: ["mean", choiceField(["mean", "sum", "max"])],
+  criterionReduceType: ["mean", /* @__PURE__ */ choiceField(["mean", "sum", "max"])],
   regCoeff: [0, coefficientField],
   lockInitSparsity: [false, booleanField],
 } as const satisfies Record<string, readonly [unknown, Field<unknown>]>;
@@ -69,9 +71,13 @@ function keyOf(name: string): string {
 }
 
 const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELDS) as FieldName[];
-const FIELD_KEYS: readonly string[] = FIELD_NAMES.map(keyOf);
+const FIELD_KEYS: readonly string[] = /* @__PURE__ */ FIELD_NAMES.map(keyOf);
 /** All keys that a pruner may have. `backend` has no effect, as in INC. */
-const PRUNER_KEYS = [...FIELD_KEYS, "resume_from_pruned_checkpoint", "backend", "parameters"];
+const PRUNER_KEYS: readonly string[] = /* @__PURE__ */ FIELD_KEYS.concat([
+  "resume_from_pruned_checkpoint",
+  "backend",
+  "parameters",
+]);
 
 /**
  * The fields that are lists of regular expressions. INC iterates over the value, so it reads a string as a list of its
