@@ -13,6 +13,7 @@ import {
   type CheckedBound,
   checkBounds,
   evaluateModel,
+  evaluationDocument,
   type MetricBound,
 } from "../run/model-evaluation.ts";
 import { rowOptionsFor } from "../run/model-labels.ts";
@@ -219,25 +220,13 @@ function asText({ names }: OutputMeaning, { rows, metrics, seconds }: Evaluated)
 
 /** The part of the document about one file. */
 function fileJson(
-  { names }: OutputMeaning,
+  meaning: OutputMeaning,
   { rows, metrics, seconds }: Evaluated,
   bounds: readonly CheckedBound[],
 ) {
-  const { values, perClass, confusion } = metrics;
-  const labels = perClass.map(({ id }) => names[id] ?? String(id));
   return {
     data: rows.path,
-    rows: rows.count,
-    skipped: Object.fromEntries(rows.skipped.counts),
-    metrics: Object.fromEntries(
-      [...values].map(([name, value]) => [METRIC_NAMES[name].key, value]),
-    ),
-    ...(perClass.length > 0 && {
-      classes: perClass.map(({ precision, recall, f1, support }, i) => {
-        return { label: labels[i], precision, recall, f1, rows: support };
-      }),
-    }),
-    ...(confusion !== null && { confusion: { labels, counts: confusion } }),
+    ...evaluationDocument(meaning, rows, metrics),
     ...(bounds.length > 0 && {
       bounds: bounds.map((bound) => {
         const { metric, least } = bound;

@@ -2,7 +2,6 @@
 import { counted } from "../core/counted.ts";
 import { InputError, type Problem, refuseInput } from "../core/either.ts";
 import { pairProblems } from "../experiment/model-fit.ts";
-import { storedMaxLength } from "../experiment/task-labels.ts";
 import { TOKENIZER_KINDS, type TokenizerKind } from "../io/hugging-face.ts";
 import { describeColumns } from "../io/rows/columns.ts";
 import { optionProblems } from "../io/rows/options.ts";
@@ -13,7 +12,7 @@ import { chooseVariant } from "../node/engine.ts";
 import { nodeStorage } from "../node/storage.ts";
 import { createNodeBackend } from "../node/threaded-backend.ts";
 import { turn } from "../node/turn.ts";
-import { firstBatchTokens, type InferenceSettings } from "../run/inference.ts";
+import { firstBatchTokens, type InferenceSettings, longestInput } from "../run/inference.ts";
 import { outputMeaning } from "../run/model-labels.ts";
 import type { OutputMeaning } from "../run/prediction.ts";
 import type { InferenceRows } from "../run/row-passes.ts";
@@ -114,7 +113,7 @@ export async function withInference<Rows extends RowSample, T>(
     const meaning = outputMeaning(config);
     if (threshold !== undefined && meaning.problemType !== "multi_label_classification")
       refuseInput("--threshold", "a model of several labels a row", meaning.problemType);
-    const maxLength = longestInput(open, values);
+    const maxLength = longestInput(open, values.maxLength);
     const rows = await read({ open, meaning });
     const named = { path: directory, value: { config } };
     const problems = pairProblems(label, named, rows.hasPairs);
@@ -139,22 +138,6 @@ export async function withInference<Rows extends RowSample, T>(
   } finally {
     open.close();
   }
-}
-
-/**
- * Returns the maximum number of tokens in an input; by default, the maximum in training, or else the smaller of the
- * model's and the tokenizer's. Longer texts are truncated.
- */
-function longestInput(
-  { config, tokenizer }: OpenClassifier,
-  given: Pick<InferenceValues, "maxLength">,
-): number {
-  const { maxPositions } = config;
-  const stated = storedMaxLength(config) ?? tokenizer.maxLength ?? maxPositions;
-  const { maxLength = Math.min(maxPositions, stated) } = given;
-  if (maxLength > maxPositions)
-    refuseInput("--max-length", `at most the model's ${maxPositions}`, String(maxLength));
-  return maxLength;
 }
 
 /** Returns the problems of options and of the file's path, before anything is read. */

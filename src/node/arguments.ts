@@ -1,6 +1,6 @@
 /** Checks the arguments of functions that read and write checkpoints, models and files. */
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
-import type { StopSignal } from "../core/abort.ts";
+import { checkSignal, type StopSignal } from "../core/abort.ts";
 import {
   checkFunction,
   checkKind,
@@ -64,16 +64,6 @@ export function checkCopy({ checkpoint, from, to, onProgress, signal }: CheckedC
   checkCheckpoint("checkpoint", checkpoint);
   if (onProgress !== undefined) checkFunction("onProgress", onProgress);
   if (signal !== undefined) checkSignal("signal", signal);
-}
-
-/** Checks that a value can be used as an `AbortSignal`. */
-export function checkSignal(name: string, value: unknown): void {
-  const isSignal = ({ aborted, addEventListener, removeEventListener }: StopSignal): boolean =>
-    typeof aborted === "boolean" &&
-    typeof addEventListener === "function" &&
-    typeof removeEventListener === "function";
-  const holds = succeeds(() => isSignal(value as StopSignal));
-  checkKind(holds, name, "an AbortSignal", value);
 }
 
 /** Checks that a value is the URL of a worker's script. */

@@ -1,6 +1,7 @@
 /** Runs a complete fine-tuning experiment, and writes its results to a directory. */
 
 import { availableParallelism } from "node:os";
+import { checkSignal } from "../core/abort.ts";
 import {
   checkInteger,
   checkList,
@@ -15,7 +16,7 @@ import type { RunDescription } from "../experiment/plan.ts";
 import { checkConfig } from "../model/check.ts";
 import { type FineTuned, type FineTuneRunOptions, fineTuneRun } from "../run/fine-tune.ts";
 import type { SeedMessage, SeedPlatform, SeedResult, SeedTask } from "../run/seed.ts";
-import { checkPath, checkScript, checkSignal } from "./arguments.ts";
+import { checkPath, checkScript } from "./arguments.ts";
 import { kindOfPath } from "./files.ts";
 import { nodeStorage } from "./storage.ts";
 import { createStorageFile } from "./storage-file.ts";

@@ -1,7 +1,9 @@
 /** Computes the logits of rows of text. This is the core of evaluation and prediction. */
 import { refuseInput } from "../core/either.ts";
+import { storedMaxLength } from "../experiment/task-labels.ts";
 import type { TextRow } from "../io/rows/row-reader.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { padExamples } from "../train/examples.ts";
 import type { LoadedClassifier } from "./sparse-classifier.ts";
 
@@ -17,6 +19,22 @@ export interface InferenceSettings {
   readonly turn: () => Promise<void>;
   /** Called after each batch with the number of its rows. */
   readonly onBatch?: ((rows: number) => void) | undefined;
+}
+
+/**
+ * Returns the maximum number of tokens in an input; by default, the maximum in training, or else the smaller of the
+ * model's and the tokenizer's. Longer texts are truncated.
+ */
+export function longestInput(
+  { config, tokenizer }: { readonly config: ModelConfig; readonly tokenizer: Tokenizer },
+  given: number | undefined,
+): number {
+  const { maxPositions } = config;
+  const stated = storedMaxLength(config) ?? tokenizer.maxLength ?? maxPositions;
+  const maxLength = given ?? Math.min(maxPositions, stated);
+  if (maxLength > maxPositions)
+    refuseInput("`maxLength`", `at most the model's ${maxPositions}`, String(maxLength));
+  return maxLength;
 }
 
 /** Rows in order, in pieces of any size. Each piece is awaited. */

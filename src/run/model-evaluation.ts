@@ -43,6 +43,50 @@ export async function evaluateModel(
   return namedMetrics(problemType, outputs, rows.labels, predictions, rows.positive);
 }
 
+/** The metrics of a model on rows, as plain data. */
+export interface EvaluationDocument {
+  readonly rows: number;
+  /** The number of skipped rows by the kind of their problem. */
+  readonly skipped: Readonly<Record<string, number>>;
+  /** By the names in metrics.jsonl. Null for a correlation of constant values. */
+  readonly metrics: Readonly<Record<string, number | null>>;
+  /** The metrics of each label, and the number of its rows. Absent for regression. */
+  readonly classes?: readonly {
+    readonly label: string;
+    readonly precision: number;
+    readonly recall: number;
+    readonly f1: number;
+    readonly rows: number;
+  }[];
+  /** The number of rows by label and prediction, in the order of `labels`. Absent unless each row has one label. */
+  readonly confusion?: {
+    readonly labels: readonly string[];
+    readonly counts: readonly (readonly number[])[];
+  };
+}
+
+/** Returns metrics as plain data. */
+export function evaluationDocument(
+  { names }: Pick<OutputMeaning, "names">,
+  { count, skipped }: Pick<EvaluationRows, "count" | "skipped">,
+  { values, perClass, confusion }: NamedMetrics,
+): EvaluationDocument {
+  const labels = perClass.map(({ id }) => names[id] ?? String(id));
+  return {
+    rows: count,
+    skipped: Object.fromEntries(skipped.counts),
+    metrics: Object.fromEntries(
+      [...values].map(([name, value]) => [METRIC_NAMES[name].key, value]),
+    ),
+    ...(perClass.length > 0 && {
+      classes: perClass.map(({ precision, recall, f1, support }, i) => {
+        return { label: labels[i] ?? "", precision, recall, f1, rows: support };
+      }),
+    }),
+    ...(confusion !== null && { confusion: { labels, counts: confusion } }),
+  };
+}
+
 /** Returns the class with the largest logit in each row. A tie goes to the lowest class. */
 function largestOf(logits: Float32Array, classes: number): Int32Array {
   return Int32Array.from({ length: logits.length / classes }, (_, row) => {

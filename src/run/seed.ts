@@ -1,5 +1,6 @@
 /** Runs the experiment of one seed, and saves its snapshots and models. */
 
+import type { StopSignal } from "../core/abort.ts";
 import { sumOf } from "../core/sum.ts";
 import type { PhaseId, PhaseResult } from "../experiment/events.ts";
 import { type Experiment, runExperiment } from "../experiment/experiment.ts";
@@ -74,6 +75,25 @@ export async function trainSeed(
   task: SeedTask,
   { post, signal }: TaskContext<SeedMessage>,
 ): Promise<SeedResult> {
+  for await (const message of seedMessages(platform, task, signal)) {
+    if (message.kind === "end") return message.result;
+    await post(message);
+  }
+  throw new Error("an experiment ended without saying so");
+}
+
+/** The last message of {@link seedMessages}. */
+interface SeedEnd {
+  readonly kind: "end";
+  readonly result: SeedResult;
+}
+
+/** Trains one seed like {@link trainSeed} while the caller iterates. Leaving the iteration frees all memory. */
+export async function* seedMessages(
+  platform: SeedPlatform,
+  task: SeedTask,
+  signal: StopSignal,
+): AsyncGenerator<SeedMessage | SeedEnd, void, void> {
   const { storage } = platform;
   const { plan, seed, directory, resume, threads } = task;
   const path = resume ? await findSnapshot(storage, directory, seed) : undefined;
@@ -92,7 +112,7 @@ export async function trainSeed(
     try {
       const { variant } = backend.kernels;
       const own = { ...task, models: saved?.models ?? task.models };
-      return await followExperiment(experiment, variant, own, storage, saved?.history, post);
+      yield* followExperiment(experiment, variant, own, storage, saved?.history);
     } finally {
       experiment.release();
     }
@@ -102,15 +122,14 @@ export async function trainSeed(
   }
 }
 
-/** Iterates over an experiment, saves its snapshots and models, and posts its progress. */
-async function followExperiment(
+/** Iterates over an experiment, saves its snapshots and models, and tells its progress. */
+async function* followExperiment(
   experiment: Experiment,
   variant: KernelVariant,
   { plan, seed, directory, models }: SeedTask,
   storage: RunStorage,
   earlier: SeedHistory | undefined,
-  post: (message: SeedMessage) => Promise<void>,
-): Promise<SeedResult> {
+): AsyncGenerator<SeedMessage | SeedEnd, void, void> {
   let history = earlier ?? [];
   const seconds = stopwatch();
   const save = (): Promise<void> =>
@@ -119,7 +138,7 @@ async function followExperiment(
       history,
       models,
     });
-  await post({ kind: "started", lines: history.flatMap(({ epochs }) => epochs) });
+  yield { kind: "started", lines: history.flatMap(({ epochs }) => epochs) };
   for await (const event of experiment) {
     switch (event.type) {
       case "training": {
@@ -130,11 +149,11 @@ async function followExperiment(
         history = recordTraining(history, event, line);
         if (training.type === "step") {
           const { step, loss } = training;
-          await post({ kind: "step", phase, ...stepsOf(plan, history.length, step), loss });
+          yield { kind: "step", phase, ...stepsOf(plan, history.length, step), loss };
         }
         if (line === null) break;
         if (training.type === "epoch" && training.evaluation !== null) await save();
-        await post({ kind: "epoch", line, seconds: seconds() });
+        yield { kind: "epoch", line, seconds: seconds() };
         break;
       }
       case "result": {
@@ -146,21 +165,20 @@ async function followExperiment(
         const folder = joinPath(directory, models, phaseDirectory(plan, result));
         await saveModelDirectory(storage, folder, model);
         await save();
-        await post({ kind: "result", result, seconds: seconds() });
+        yield { kind: "result", result, seconds: seconds() };
         break;
       }
-      case "end":
+      case "end": {
+        const { completed, diverged } = event;
         // After a divergence, the previous epoch's snapshot is kept.
-        if (!event.completed && event.diverged === null) await save();
-        return {
-          ...{ seed, models, phases: history },
-          ...{ completed: event.completed, diverged: event.diverged },
-        };
+        if (!completed && diverged === null) await save();
+        yield { kind: "end", result: { seed, models, phases: history, completed, diverged } };
+        return;
+      }
       default:
-        return event satisfies never;
+        event satisfies never;
     }
   }
-  throw new Error("an experiment ended without saying so");
 }
 
 /**
