@@ -11,7 +11,17 @@ import { callHostile, type RawOutcome } from "../test/surface/calls.ts";
 import { readExportedFunctions } from "../test/surface/exports.ts";
 import { validArguments } from "../test/surface/valid-calls.ts";
 
-const ENTRIES = ["index", "nn", "sparse", "io", "checkpoint", "node", "reference", "worker"];
+const ENTRIES = [
+  "index",
+  "nn",
+  "sparse",
+  "io",
+  "checkpoint",
+  "classifier",
+  "node",
+  "reference",
+  "worker",
+];
 const ROOT = join(import.meta.dirname, "..");
 
 const argv = process.argv.slice(2);
@@ -30,7 +40,7 @@ const modules = Object.fromEntries(
 );
 // Some functions write files: an empty path is the current directory.
 process.chdir(mkdtempSync(join(tmpdir(), "espalier-arguments-")));
-const valid = validArguments(modules);
+const valid = await validArguments(modules);
 const raw: RawOutcome[] = [];
 const withoutValid: string[] = [];
 let [functions, calls] = [0, 0];

@@ -19,6 +19,11 @@ export {
 } from "./node/checkpoint-copies.ts";
 export { openCheckpoint, openCheckpointOrThrow } from "./node/checkpoint-reader.ts";
 export { copyCheckpoint } from "./node/checkpoint-writer.ts";
+export {
+  evaluateClassifier,
+  fineTuneClassifier,
+  loadClassifier,
+} from "./node/classifier.ts";
 export { writeFileAtomically } from "./node/files.ts";
 export { type FineTuneToDirectoryOptions, fineTuneToDirectory } from "./node/fine-tune.ts";
 export {

@@ -48,6 +48,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "sparse.ts": ["core", "kernels", "sparse"],
   "io.ts": ["core", "io"],
   "checkpoint.ts": ["core", "prune", "sparse", "io", "checkpoint"],
+  "classifier.ts": ["run"],
   "reference.ts": ["core", "prune", "conform", "reference"],
   "node.ts": ORDER.slice(0, -1),
   "worker.ts": ["core", "kernels"],

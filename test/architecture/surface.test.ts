@@ -9,7 +9,8 @@ const MOST_OF: Readonly<Record<string, number>> = {
   "./sparse": 20,
   "./io": 40,
   "./checkpoint": 37,
-  "./node": 35,
+  "./classifier": 15,
+  "./node": 36,
   "./reference": 25,
   "./worker": 1,
 };

@@ -11,6 +11,7 @@ const PORTABLE = [
   "espalier/sparse",
   "espalier/io",
   "espalier/checkpoint",
+  "espalier/classifier",
 ];
 
 beforeAll(requireBuild);

@@ -17,6 +17,7 @@ export const ENTRY_STEMS: Readonly<Record<string, string>> = {
   "espalier/sparse": "sparse",
   "espalier/io": "io",
   "espalier/checkpoint": "checkpoint",
+  "espalier/classifier": "classifier",
   "espalier/node": "node",
   "espalier/reference": "reference",
 };

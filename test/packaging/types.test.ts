@@ -10,6 +10,7 @@ const PORTABLE_PROGRAM = `
 import * as espalier from "espalier";
 import * as nn from "espalier/nn";
 import * as checkpoint from "espalier/checkpoint";
+import * as classifier from "espalier/classifier";
 import * as io from "espalier/io";
 import * as reference from "espalier/reference";
 import * as sparse from "espalier/sparse";
@@ -22,7 +23,7 @@ const backend: nn.Backend = nn.createBackend({ variant: "scalar" });
 const bytes: Uint8Array = io.writeSafetensors(new Map());
 // @ts-expect-error a pattern is no number
 espalier.parsePruningConfig().nothing;
-export { backend, bytes, checkpoint, pattern, reference, sparse };
+export { backend, bytes, checkpoint, classifier, pattern, reference, sparse };
 `;
 const NODE_PROGRAM = `
 import * as node from "espalier/node";
@@ -87,7 +88,7 @@ describe("a user's program type-checks, declarations of the package included", (
   });
 
   it("without the DOM library and Node's types, for every entry", () => {
-    const names = ["checkpoint", "io", "nn", "node", "reference", "sparse", "worker"];
+    const names = ["checkpoint", "classifier", "io", "nn", "node", "reference", "sparse", "worker"];
     const imports = names.map((name) => `import * as ${name} from "espalier/${name}";`);
     const text = [
       'import * as core from "espalier";',

@@ -12,6 +12,7 @@ const ENTRIES = [
   ["io", 21],
   ["sparse", 13],
   ["checkpoint", 14],
+  ["classifier", 3],
   ["nn", 59],
   ["worker", 1],
   ["node", 17],

@@ -1,5 +1,5 @@
 /** Valid arguments of the functions of `espalier/node`, which work on files. */
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CheckpointSource } from "../../src/checkpoint/open.ts";
@@ -62,6 +62,10 @@ export function nodeCalls(
     return directory;
   };
   const saved = model();
+  const files = () =>
+    readdirSync(saved).map((name) => {
+      return { name, bytes: new Uint8Array(readFileSync(join(saved, name))) };
+    });
   return {
     copyCheckpoint: {
       options: () => ({
@@ -102,6 +106,19 @@ export function nodeCalls(
     openCheckpointOrThrow: { path: () => weights },
     loadModelDirectory: { directory: () => saved },
     readModelDirectory: { directory: () => saved },
+    loadClassifier: {
+      directory: () => saved,
+      files,
+    },
+    evaluateClassifier: { rows: () => [{ text: "a", label: 1 }] },
+    fineTuneClassifier: {
+      options: () => ({
+        rows: ["a", "b", "a", "b"].map((text) => ({ text, label: text })),
+        model: files(),
+        variant: "scalar",
+        threads: 1,
+      }),
+    },
     loadSparseClassifier: { directory: () => saved, options: () => ({ executions: "dense" }) },
     saveModelDirectory: {
       directory: () => fresh("saved"),

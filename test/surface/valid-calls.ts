@@ -9,9 +9,18 @@ type Entry = Readonly<Record<string, (...args: readonly unknown[]) => never>>;
 type Values = Readonly<Record<string, () => unknown>>;
 
 /** Returns the valid arguments of functions, by the names of their parameters and, before that, of the functions. */
-export function validArguments(entries: Readonly<Record<string, unknown>>): ValidArguments {
+export async function validArguments(
+  entries: Readonly<Record<string, unknown>>,
+): Promise<ValidArguments> {
   const common = commonValues(entries as Readonly<Record<string, Entry>>);
-  const special = specialValues(entries as Readonly<Record<string, Entry>>, common);
+  const values = specialValues(entries as Readonly<Record<string, Entry>>, common);
+  const { loadClassifier, evaluateClassifier } = values;
+  const load = (entries as Readonly<Record<string, Entry>>).classifier?.loadClassifier;
+  const classifier: unknown = await load?.(loadClassifier?.files?.());
+  const special: typeof values = {
+    ...values,
+    evaluateClassifier: { ...evaluateClassifier, classifier: () => classifier },
+  };
   return ({ name, parameters }) => {
     const values = parameters.map(({ name: parameter, optional }) => {
       const make = special[name]?.[parameter] ?? common[parameter];

@@ -1,0 +1,78 @@
+/** Evaluates a loaded classifier on rows with labels. */
+import { checkSignal, type StopSignal } from "../core/abort.ts";
+import { checkObject } from "../core/checks.ts";
+import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { pairProblems } from "../experiment/model-fit.ts";
+import { optionProblems, type RowOptions } from "../io/rows/options.ts";
+import { toProblem } from "../io/rows/problems.ts";
+import { type Classifier, type ClassifierParts, partsOf } from "./classifier.ts";
+import { readEvaluationRows } from "./evaluation-rows.ts";
+import { type ClassifierRows, checkRows, isRowList, rowsIn } from "./given-files.ts";
+import { createMemoryStorage } from "./memory-storage.ts";
+import { type EvaluationDocument, evaluateModel, evaluationDocument } from "./model-evaluation.ts";
+import { rowOptionsFor } from "./model-labels.ts";
+import { rowOptionProblems } from "./request-checks.ts";
+import { namingOptions } from "./request-problems.ts";
+import type { RunStorage } from "./storage.ts";
+
+/** Options for {@link evaluateClassifier}, named as those of the command `evaluate`. A list of rows takes `signal` alone. */
+export interface EvaluateClassifierOptions extends Omit<RowOptions, "problemType"> {
+  /** Stops the evaluation, which is then rejected with the signal's reason. */
+  readonly signal?: StopSignal | undefined;
+}
+
+/**
+ * Computes the metrics that the command `evaluate` prints: of the kind of problem, of each label, and the confusion
+ * matrix.
+ *
+ * @throws TypeError or RangeError for an invalid argument, InputError with all problems of the rows, the signal's
+ *   reason after an abort
+ */
+export async function evaluateClassifier(
+  classifier: Classifier,
+  rows: ClassifierRows,
+  options: EvaluateClassifierOptions = {},
+): Promise<EvaluationDocument> {
+  const parts = partsOf("classifier", classifier);
+  checkRows("rows", rows);
+  checkEvaluation(options, isRowList(rows));
+  const [path, bytes] = await rowsIn("rows", rows);
+  const storage = createMemoryStorage(new Map([[path, bytes]]));
+  return evaluateStoredRows(parts, storage, path, isRowList(rows), options);
+}
+
+/** Checks the options of {@link evaluateClassifier}. @throws InputError with all problems */
+export function checkEvaluation(options: EvaluateClassifierOptions, isList: boolean): void {
+  checkObject("options", options);
+  const { signal, ...others } = options;
+  if (signal !== undefined) checkSignal("signal", signal);
+  const listed = Object.keys(others).map((key): Problem => {
+    return { path: `\`${key}\``, expected: "a file as `rows`", got: "a list" };
+  });
+  const problems = [...rowOptionProblems(others, []), ...(isList ? listed : [])];
+  if (problems.length === 0) problems.push(...optionProblems(others).map(toProblem));
+  if (problems.length > 0) throw new InputError(problems);
+}
+
+/** Evaluates a classifier on a row file of a storage. */
+export async function evaluateStoredRows(
+  { model, config, meaning, threshold, settings }: ClassifierParts,
+  storage: RunStorage,
+  path: string,
+  isList: boolean,
+  { signal, ...given }: EvaluateClassifierOptions,
+): Promise<EvaluationDocument> {
+  const inference = settings(signal);
+  await inference.turn();
+  // The columns of the model's training file are not those of a list.
+  const options = isList ? {} : rowOptionsFor(config, given);
+  return namingOptions(async () => {
+    const rows = getOrThrow(
+      await readEvaluationRows(storage, { name: path, options }, meaning, inference.turn),
+    );
+    const problems = pairProblems("`rows`", { path: "model", value: { config } }, rows.hasPairs);
+    if (problems.length > 0) throw new InputError(problems);
+    const metrics = await evaluateModel(model, meaning, rows, { ...inference, threshold });
+    return evaluationDocument(meaning, rows, metrics);
+  });
+}

@@ -1,0 +1,66 @@
+/** Evaluations of classifiers in memory, beside the command. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { evaluateClassifier as evaluatePath } from "../../src/node/classifier.ts";
+import { type Classifier, loadClassifier } from "../../src/run/classifier.ts";
+import { evaluateClassifier } from "../../src/run/classifier-evaluation.ts";
+import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
+import { csvFile, labelledRows, modelFiles } from "./classifier-files.ts";
+
+const root = temporaryDirectory();
+const NAMES = ["apple", "brick", "grape", "oak"];
+const rows = labelledRows(200);
+const file = csvFile("rows.csv", rows);
+let classifier: Classifier;
+
+beforeAll(async () => {
+  const id2label = Object.fromEntries(NAMES.map((name, id) => [id, name]));
+  const files = await modelFiles({ id2label });
+  mkdirSync(join(root, "model"));
+  for (const { name, bytes } of files) writeFileSync(join(root, "model", name), bytes);
+  writeFileSync(join(root, file.name), file.bytes);
+  classifier = await loadClassifier(files, { variant: "scalar" });
+});
+
+test("the document is that of the command, for a file, a list and a path", async () => {
+  const argv = [join(root, "model"), "--data", join(root, file.name), "--variant", "scalar"];
+  const { out } = await espalier(["evaluate", ...argv, "--layers", "dense", "--json"]);
+  const { rows: count, skipped, metrics, classes, confusion } = JSON.parse(out);
+  const expected = { rows: count, skipped, metrics, classes, confusion };
+  expect(count).toBe(200);
+  expect(await evaluateClassifier(classifier, file)).toEqual(expected);
+  expect(await evaluateClassifier(classifier, rows)).toEqual(expected);
+  expect(await evaluatePath(classifier, join(root, file.name))).toEqual(expected);
+});
+
+test("a label that the model does not have is named by its row", async () => {
+  const wrong = [...rows.slice(0, 4), { text: "a", label: "pear" }];
+  await expect(evaluateClassifier(classifier, wrong)).rejects.toThrow(/^rows\[4\], column "label"/);
+  const bad = csvFile("bad.csv", wrong);
+  await expect(evaluateClassifier(classifier, bad)).rejects.toThrow(/bad\.csv:6, column "label"/);
+  const { rows: kept, skipped } = await evaluateClassifier(classifier, bad, { skipBadRows: true });
+  expect({ kept, skipped }).toEqual({ kept: 4, skipped: { label: 1 } });
+});
+
+test("an abort rejects with the signal's reason", async () => {
+  const reason = new Error("stopped");
+  const signal = AbortSignal.abort(reason);
+  await expect(evaluateClassifier(classifier, rows, { signal })).rejects.toBe(reason);
+});
+
+test("wrong arguments are named", async () => {
+  await expect(evaluateClassifier({} as never, rows)).rejects.toThrow("classifier: expected");
+  const options = { textColum: "a", labelSeparator: "" } as never;
+  await expect(evaluateClassifier(classifier, file, options)).rejects.toThrow(
+    /options\.textColum: expected a known key; the nearest is textColumn.*\n`labelSeparator`/,
+  );
+  await expect(evaluateClassifier(classifier, rows, { textColumn: "a" })).rejects.toThrow(
+    "`textColumn`: expected a file as `rows`, got a list",
+  );
+  const mixed = [
+    { text: "a", label: "oak" },
+    { text: "a", textPair: "b", label: "oak" },
+  ];
+  await expect(evaluateClassifier(classifier, mixed)).rejects.toThrow("rows[1].textPair");
+});
