@@ -1,6 +1,8 @@
-/** Formats the metrics of an evaluation as text. */
+/** Makes tables of the metrics of an evaluation, and formats them as text. */
 import { METRIC_NAMES } from "../core/metric-names.ts";
+import type { ClassMetrics } from "../train/metrics/classification.ts";
 import type { NamedMetrics } from "../train/metrics/named-metrics.ts";
+import type { ReportTable } from "./run-report.ts";
 import { formatTable } from "./table.ts";
 
 /** With more classes, the matrix is too wide, and only its largest errors are listed. */
@@ -17,16 +19,28 @@ export function formatEvaluation(
   });
   if (perClass.length === 0) return metrics;
   const labels = perClass.map(({ id }) => names[id] ?? String(id));
-  const classes = formatTable({
+  const classes = formatTable(classTable(perClass, labels));
+  if (confusion === null) return [metrics, classes].join("\n\n");
+  const counts = formatTable(confusionTable(confusion, labels));
+  const title = isWhole(labels)
+    ? "rows by label (down) and prediction (across)"
+    : "the most frequent errors (--json has the whole matrix)";
+  return [metrics, classes, `${title}:\n${counts}`].join("\n\n");
+}
+
+/** Lists precision, recall and F1 of each class. */
+export function classTable(
+  perClass: readonly ClassMetrics[],
+  labels: readonly string[],
+): ReportTable {
+  return {
     header: ["label", "precision", "recall", "F1", "rows"],
     rows: perClass.map(({ precision, recall, f1, support }, i) => [
       labels[i] ?? "",
       ...[precision, recall, f1].map(formatMetric),
       String(support),
     ]),
-  });
-  const parts = confusion === null ? [] : [formatConfusion(confusion, labels)];
-  return [metrics, classes, ...parts].join("\n\n");
+  };
 }
 
 /** Formats a metric with four decimals; `-` if it is not defined. */
@@ -34,26 +48,31 @@ export function formatMetric(value: number | null): string {
   return value === null ? "-" : value.toFixed(4);
 }
 
-function formatConfusion(
+function isWhole({ length }: readonly string[]): boolean {
+  return length <= MOST_COLUMNS;
+}
+
+/** Returns the confusion matrix, or its largest errors if it is too wide. */
+export function confusionTable(
   confusion: readonly (readonly number[])[],
   labels: readonly string[],
-): string {
-  if (labels.length <= MOST_COLUMNS)
-    return `rows by label (down) and prediction (across):\n${formatTable({
+): ReportTable {
+  if (isWhole(labels))
+    return {
       header: ["label", ...labels],
       rows: confusion.map((counts, i) => [labels[i] ?? "", ...counts.map(String)]),
-    })}`;
+    };
   const errors = confusion.flatMap((counts, label) =>
     counts.flatMap((count, predicted) =>
       count === 0 || label === predicted ? [] : [{ count, label, predicted }],
     ),
   );
   const first = errors.sort((a, b) => b.count - a.count).slice(0, MOST_COLUMNS);
-  return `the most frequent errors (--json has the whole matrix):\n${formatTable({
+  return {
     header: ["label", "prediction", "rows"],
     rows: first.map(({ count, label, predicted }) => [
       ...[label, predicted].map((id) => labels[id] ?? ""),
       String(count),
     ]),
-  })}`;
+  };
 }

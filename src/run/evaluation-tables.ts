@@ -1,6 +1,7 @@
 /** Makes tables of the evaluations of final models: all metrics of the task, metrics by class, and confusions. */
 import { METRIC_NAMES, type MetricName } from "../core/metric-names.ts";
 import type { PhaseResult } from "../experiment/events.ts";
+import { classTable, confusionTable, formatMetric } from "../report/evaluation-table.ts";
 import type { ReportTable, TitledTable } from "../report/run-report.ts";
 import type { Evaluation } from "../train/events.ts";
 
@@ -10,9 +11,6 @@ export interface EvaluatedTask {
   /** The name of each label, by id. */
   readonly nameOf: (id: number) => string;
 }
-
-/** The most classes of a whole confusion matrix. With more, only the largest entries are listed. */
-const MOST_CLASSES = 20;
 
 /** Lists the metrics of each final model on the validation rows and on all further rows. */
 export function evaluationTable(
@@ -27,7 +25,7 @@ export function evaluationTable(
         modelName(result),
         `${rows} (${evaluation.examples})`,
         evaluation.loss.toFixed(4),
-        ...metrics.map((name) => evaluation[name]?.toFixed(4) ?? "-"),
+        ...metrics.map((name) => formatMetric(evaluation[name])),
       ]),
     ),
   };
@@ -54,43 +52,8 @@ export function classTables(
   if (perClass === null) return [];
   const names = perClass.map(({ id }) => nameOf(id));
   const title = `${modelName(result)}, seed ${result.seed}`;
-  const metrics = {
-    title: `By label: ${title}`,
-    table: {
-      header: ["label", "precision", "recall", "F1", "rows"],
-      rows: perClass.map(({ precision, recall, f1, support }, index) => [
-        names[index] ?? "",
-        ...[precision, recall, f1].map((share) => share.toFixed(4)),
-        String(support),
-      ]),
-    },
-  };
-  return confusion === null
-    ? [metrics]
-    : [metrics, { title: `Confusions: ${title}`, table: confusionTable(names, confusion) }];
-}
-
-function confusionTable(
-  names: readonly string[],
-  confusion: readonly (readonly number[])[],
-): ReportTable {
-  if (names.length <= MOST_CLASSES)
-    return {
-      header: ["label \\ predicted", ...names],
-      rows: confusion.map((counts, label) => [names[label] ?? "", ...counts.map(String)]),
-    };
-  const wrong = confusion.flatMap((counts, label) =>
-    counts.flatMap((count, predicted) =>
-      label === predicted || count === 0 ? [] : [{ label, predicted, count }],
-    ),
-  );
-  const largest = wrong.toSorted((a, b) => b.count - a.count).slice(0, MOST_CLASSES);
-  return {
-    header: ["label", "predicted", "rows"],
-    rows: largest.map(({ label, predicted, count }) => [
-      names[label] ?? "",
-      names[predicted] ?? "",
-      String(count),
-    ]),
-  };
+  const metrics = { title: `By label: ${title}`, table: classTable(perClass, names) };
+  if (confusion === null) return [metrics];
+  const confusions = `Confusions: ${title}`;
+  return [metrics, { title: confusions, table: confusionTable(confusion, names) }];
 }

@@ -31,11 +31,11 @@ import {
 import { type GlueTask, parseGlueTsv } from "../io/glue.ts";
 import { GLUE_TASKS, type GlueFormat } from "../io/glue-tasks.ts";
 import { parseJsonFile } from "../io/json-file.ts";
-import type { ProblemType } from "../io/rows/labels.ts";
 import { decodeUtf8 } from "../io/text.ts";
 import { tokenizerOf } from "../io/tokenizer.ts";
 import { parseVocabulary } from "../io/vocabulary.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
+import { metricsOf } from "../train/metrics/named-metrics.ts";
 import { readModelDirectory } from "./model-directory.ts";
 import type { RowTokenizer } from "./row-file.ts";
 import { joinPath, kindProblem, type RunStorage, readNamedFile } from "./storage.ts";
@@ -172,7 +172,7 @@ async function readOwnRows(
           evaluationRows: validation.rows,
           finalRows: test && { test: test.rows },
           labels: { ...meaning, yieldsToModel: false, rows: { ...columns, labelSeparator } },
-          metrics: METRICS_OF[meaning.problemType],
+          metrics: metricsOf(meaning.problemType, meaning.names?.length ?? 1),
           hasPairs: columns.textPair !== null,
         },
         notices: describeRows(request, read),
@@ -180,13 +180,6 @@ async function readOwnRows(
     }),
   );
 }
-
-/** The metrics of own rows. The first one is the metric by which models are compared. */
-const METRICS_OF: Readonly<Record<ProblemType, TaskRows["metrics"]>> = {
-  single_label_classification: ["accuracy", "macroF1"],
-  multi_label_classification: ["microF1", "macroF1"],
-  regression: ["pearson", "spearman", "meanSquaredError"],
-};
 
 /** Returns the tokenizer of a request's model, and the largest number of tokens of a row. */
 function rowTokenizer(

@@ -9,6 +9,7 @@ import {
   checkObject,
   checkOptions,
 } from "../core/checks.ts";
+import type { MetricName } from "../core/metric-names.ts";
 import type { ProblemType } from "../core/problem-type.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { checkBackend } from "../kernels/check.ts";
@@ -16,9 +17,8 @@ import { sequentialBatches } from "./batches.ts";
 import { labelLoss } from "./distillation.ts";
 import type { Evaluation } from "./events.ts";
 import { inferProblemType, namingRow } from "./labels.ts";
-import { classificationMetrics } from "./metrics/classification.ts";
-import { labelsAbove, metricsByLabel, multiLabelMetrics } from "./metrics/multi-label.ts";
-import { regressionMetrics } from "./metrics/regression.ts";
+import { labelsAbove } from "./metrics/multi-label.ts";
+import { namedMetrics } from "./metrics/named-metrics.ts";
 import type { LabelledBatch, TrainableModel } from "./trainable-model.ts";
 import { checkModel } from "./trainable-model.ts";
 
@@ -122,8 +122,8 @@ export function evaluate<Row, Batch extends LabelledBatch>(
   return scorePredictions(predict(backend, model, source, products));
 }
 
-/** Metrics that belong to no kind of problem. */
-const NO_METRICS = {
+/** The metrics of other kinds of problems. */
+const NO_METRICS: Readonly<Record<MetricName, null>> = {
   accuracy: null,
   f1: null,
   macroF1: null,
@@ -132,9 +132,6 @@ const NO_METRICS = {
   meanSquaredError: null,
   pearson: null,
   spearman: null,
-  majority: null,
-  perClass: null,
-  confusion: null,
 };
 
 /** Computes the metrics that belong to the kind of problem. The others are null. */
@@ -149,24 +146,26 @@ export function scorePredictions(predictions: Predictions): Evaluation {
   checkFloat32Array("predictions.logits", predictions.logits);
   checkList("predictions.labels", labels);
   const examples = predictions.logits.length / classes;
-  const all = { examples, loss, ...NO_METRICS };
+  const named = namedMetrics(problemType, classes, labels, decided(predictions, problemType));
+  const isSingle = problemType === "single_label_classification";
+  return {
+    ...{ examples, loss, ...NO_METRICS },
+    ...Object.fromEntries(named.values),
+    majority: isSingle ? majorityShare(labels) : null,
+    perClass: problemType === "regression" ? null : named.perClass,
+    confusion: named.confusion,
+  };
+}
+
+/** Returns what the logits of each row decide, in the form of labels. */
+function decided(predictions: Predictions, problemType: ProblemType): ArrayLike<number> {
   switch (problemType) {
     case "regression":
-      return { ...all, ...regressionMetrics(labels, predictions.logits) };
-    case "multi_label_classification": {
-      const predicted = labelsAbove(predictions.logits);
-      const scores = multiLabelMetrics(labels, predicted, classes);
-      const { accuracy, macroF1, microF1 } = scores;
-      const perClass = metricsByLabel(scores, classes);
-      return { ...all, accuracy, macroF1, microF1, perClass };
-    }
-    case "single_label_classification": {
-      const scores = classificationMetrics(labels, predictedClasses(predictions));
-      const { accuracy, macroF1, matthews, perClass, confusion } = scores;
-      const f1 = classes === 2 ? scores.binaryF1 : null;
-      const majority = majorityShare(labels);
-      return { ...all, accuracy, f1, macroF1, matthews, majority, perClass, confusion };
-    }
+      return predictions.logits;
+    case "multi_label_classification":
+      return labelsAbove(predictions.logits);
+    case "single_label_classification":
+      return predictedClasses(predictions);
     default:
       return problemType satisfies never;
   }

@@ -6,7 +6,10 @@ import { metricsByLabel, multiLabelMetrics } from "./multi-label.ts";
 import { regressionMetrics } from "./regression.ts";
 
 /** Returns the metrics of a model, the most telling one first. `f1` is the F1 of one of two classes. */
-export function metricsOf(problemType: ProblemType, outputs: number): readonly MetricName[] {
+export function metricsOf(
+  problemType: ProblemType,
+  outputs: number,
+): readonly [MetricName, ...MetricName[]] {
   switch (problemType) {
     case "single_label_classification":
       return outputs === 2
