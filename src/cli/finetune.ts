@@ -21,6 +21,7 @@ import { planSettings } from "../run/plan-settings.ts";
 import { runTitle } from "../run/run-title.ts";
 import { BATCHINGS } from "../train/batches.ts";
 import { namingRows } from "./changed-rows.ts";
+import { namingSettings } from "./changed-settings.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import {
@@ -215,7 +216,8 @@ export const finetuneCommand: Command = defineCommand({
     try {
       return await runTrainingCommand(options, { json, verbose }, console);
     } catch (error) {
-      throw namingRows(error, values);
+      const hasSparse = plan.recipes.some(({ sparse }) => sparse !== null);
+      throw namingSettings(namingRows(error, values), hasSparse);
     }
   },
 });

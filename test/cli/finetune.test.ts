@@ -121,8 +121,8 @@ test("batches by length and distillation without padding are settings of the run
   const resumed = await espalier(short("bucketed", {}, "--resume"));
   expect(resumed.code).toBe(2);
   for (const message of [
-    'run.phases[1].settings.batching: expected "shuffled", got "bucketed" in the snapshot',
-    'run.phases[1].settings.distillation.padding: expected "included", got "excluded" in',
+    '--batching: expected "bucketed" as in the run to continue, got "shuffled"',
+    '--distill-padding: expected "excluded" as in the run to continue, got "included"',
   ])
     expect(resumed.err).toContain(message);
 });
@@ -138,7 +138,7 @@ test("the teacher's results are kept without a change of bytes, in a file beyond
   const resumed = await espalier(short("run", off, "--resume"));
   expect(resumed.code).toBe(2);
   expect(resumed.err).toContain(
-    'run.phases[1].settings.teacherCache: expected "off", got "float32" in the snapshot',
+    '--teacher-cache: expected "float32" as in the run to continue, got "off"',
   );
 });
 
@@ -210,10 +210,14 @@ test("a finished run that is resumed reports again and changes nothing", async (
 test("a snapshot of other settings, or a damaged one, is refused", async () => {
   const other = await espalier(short("again", { "learning-rate": "0.5" }, "--resume"));
   expect(other.code).toBe(2);
-  expect(other.err).toContain("learningRate");
+  expect(other.err).toMatch(
+    /^--learning-rate: expected 0.001 as in the run to continue, got 0.5$/m,
+  );
   const products = await espalier(short("again", { "sparse-products": "off" }, "--resume"));
   expect(products.code).toBe(2);
-  expect(products.err).toMatch(/sparseProducts: expected "off", got "auto" in the snapshot/);
+  expect(products.err).toContain(
+    '--sparse-products: expected "auto" as in the run to continue, got "off"\n',
+  );
   const snapshot = path("again", "snapshots", "seed-42.safetensors");
   writeFileSync(snapshot, readFileSync(snapshot).subarray(0, 1000));
   const damaged = await espalier(short("again", {}, "--resume"));
