@@ -235,7 +235,7 @@ export const RECIPES: readonly Recipe[] = Object.freeze([
     maxLength: 128,
     metric: "accuracy",
     evaluationBatchSize: 32,
-    dense: { ...DENSE_PHASE, ...GENERIC_PHASE, epochs: 3 },
+    dense: { ...DENSE_PHASE, ...GENERIC_PHASE, epochs: 3, learningRate: 1e-4 },
     sparse: {
       ...SPARSE_PHASE,
       ...GENERIC_PHASE,

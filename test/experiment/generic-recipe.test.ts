@@ -49,6 +49,8 @@ test("each phase has 500 steps or more, 40 prune steps and at most 20 evaluation
 test("the rate follows the width, the target the pattern, the length the positions", () => {
   const rate = (hiddenSize: number) => fitted({ hiddenSize }).sparse.learningRate;
   expect([128, 256, 257, 384, 512, 768].map(rate)).toEqual([1e-3, 1e-3, 2e-4, 2e-4, 2e-4, 1e-4]);
+  const denseRate = (hiddenSize: number) => fitted({ hiddenSize }).dense.learningRate;
+  expect([256, 384, 512, 513].map(denseRate)).toEqual([1e-4, 1e-4, 1e-4, 5e-5]);
   const target = (pruningPattern: string) => fitted({}, { pruningPattern }).sparse.targetSparsity;
   const patterns = ["4x1", "1x1", "2:4", "1:4", "1xchannel", "channelx1"];
   expect(patterns.map(target)).toEqual([0.9, 0.9, 0.5, 0.25, 0.6, 0.6]);
