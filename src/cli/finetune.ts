@@ -97,7 +97,10 @@ const OPTIONS = {
     "PATTERN",
     "such as 4x1, 2:4 (2 of every 4 are pruned), 1xchannel; several with commas are pruned to from one dense model",
   ),
-  targetSparsity: numberOption({ least: 0, below: 1 }, "share of blocks pruned at the end"),
+  targetSparsity: numberOption(
+    { least: 0, below: 1 },
+    "share of blocks pruned at the end (default: the recipe's, or with another pattern N / M for N:M, 0.6 for channels, else 0.9)",
+  ),
   pruningFrequency: integerOption({ least: -1 }, "steps between prune steps; -1: 40 prune steps"),
   sparsityWarmEpochs: numberOption({ least: 0 }, "epochs before pruning starts"),
   cooldownEpochs: numberOption({ least: 0 }, "epochs after the last prune step"),

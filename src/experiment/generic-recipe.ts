@@ -1,6 +1,5 @@
 /** Fits the recipe `generic` to a model and to the number of rows. */
 import type { Profile } from "../prune/config.ts";
-import { parsePattern } from "../prune/pattern.ts";
 import { phaseEpochs } from "./phase-recipe.ts";
 import { type RecipeOverrides, recipeWith } from "./recipe-overrides.ts";
 import type { PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
@@ -64,7 +63,6 @@ function fitSparse(
     sparsityWarmEpochs: Math.min(phase.sparsityWarmEpochs, epochs / 8),
     cooldownEpochs: epochs / 4,
     learningRate: ratesFor(facts.hiddenSize).sparse,
-    targetSparsity: targetOf(phase.pattern ?? "") ?? phase.targetSparsity,
   };
 }
 
@@ -87,15 +85,3 @@ function withLeastSteps<Phase extends PhaseRecipe>(
   const epochs = Math.max(phase.epochs, Math.ceil(LEAST_STEPS / stepsPerEpoch));
   return { ...phase, batchSize, epochs };
 }
-
-/** Returns the target of a pattern: all that N:M allows, or less if whole channels are pruned. */
-function targetOf(text: string): number | undefined {
-  const pattern = parsePattern(text);
-  if (pattern === undefined) return undefined;
-  if (pattern.kind === "group") return pattern.prune / pattern.of;
-  const isWhole = pattern.height === "channel" || pattern.width === "channel";
-  return isWhole ? CHANNEL_TARGET : BLOCK_TARGET;
-}
-
-const BLOCK_TARGET = 0.9;
-const CHANNEL_TARGET = 0.6;

@@ -3,6 +3,7 @@
 import { counted } from "../core/counted.ts";
 import type { Problem } from "../core/either.ts";
 import type { Profile } from "../prune/config.ts";
+import { parsePattern } from "../prune/pattern.ts";
 import { plannedEpochs } from "./phase-recipe.ts";
 import type { LocalPruningConfig, PhaseRecipe, Recipe, SparsePhaseRecipe } from "./recipes.ts";
 
@@ -126,7 +127,7 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
   return {
     ...phaseWith(phase, overrides),
     pattern: overrides.pruningPattern ?? phase.pattern,
-    targetSparsity: overrides.targetSparsity ?? phase.targetSparsity,
+    targetSparsity: overrides.targetSparsity ?? targetFor(overrides.pruningPattern, phase),
     pruningFrequency: pruningFrequency === -1 ? "auto" : pruningFrequency,
     sparsityWarmEpochs: overrides.sparsityWarmEpochs ?? phase.sparsityWarmEpochs,
     cooldownEpochs: overrides.cooldownEpochs ?? phase.cooldownEpochs,
@@ -136,6 +137,18 @@ function sparsePhaseWith(phase: SparsePhaseRecipe, overrides: RecipeOverrides): 
     ...sharedSettings({ ...overrides, labelSmoothing }),
     pruningConfigs: localConfigsWith(phase.pruningConfigs, overrides),
   };
+}
+
+const BLOCK_TARGET = 0.9;
+const CHANNEL_TARGET = 0.6;
+
+/** Returns the phase's target, or for another pattern all that N:M allows, or less if whole channels are pruned. */
+function targetFor(text: string | undefined, phase: SparsePhaseRecipe): number {
+  const pattern = text === undefined || text === phase.pattern ? undefined : parsePattern(text);
+  if (pattern === undefined) return phase.targetSparsity;
+  if (pattern.kind === "group") return pattern.prune / pattern.of;
+  const isWhole = pattern.height === "channel" || pattern.width === "channel";
+  return isWhole ? CHANNEL_TARGET : BLOCK_TARGET;
 }
 
 /**

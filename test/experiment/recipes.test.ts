@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { type RecipeOverrides, recipeWith } from "../../src/experiment/recipe-overrides.ts";
 import {
   findRecipe,
   pruningSteps,
@@ -94,4 +95,15 @@ test("with maxTrainSteps, pruning ends with the run under strict, and by whole e
   expect(pruningSteps(accumulated, MRPC_ROWS, "strict")).toMatchObject({
     ...{ startStep: 57, endStep: 100 },
   });
+});
+
+test("another pattern has its own target, unless an option gives one", () => {
+  const target = (overrides: RecipeOverrides) =>
+    recipeWith(findRecipe("bertmini-mrpc-4x1"), overrides).sparse?.targetSparsity;
+  expect(target({ pruningPattern: "2:4" })).toBe(0.5);
+  expect(target({ pruningPattern: "1xchannel" })).toBe(0.6);
+  expect(target({ pruningPattern: "8x1" })).toBe(0.9);
+  expect(target({ pruningPattern: "2:4", targetSparsity: 0.25 })).toBe(0.25);
+  const half = recipeWith(findRecipe("bertmini-mrpc-4x1"), { targetSparsity: 0.5 });
+  expect(recipeWith(half, { pruningPattern: "4x1" }).sparse?.targetSparsity).toBe(0.5);
 });
