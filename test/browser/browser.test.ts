@@ -116,6 +116,24 @@ describe.skipIf(isSkipped)(needing("a Chromium", "in Chromium"), () => {
     expect(outcome.result).toEqual(inNode("train", "simd"));
   });
 
+  it.each([
+    ["wasm", "simd"],
+    ["wasm", "auto"],
+    ["strict", "scalar"],
+  ] as const)(
+    "espalier/classifier fine-tunes on 200 rows, loads, evaluates and classifies (%s, %s)",
+    async (policy, variant) => {
+      const expected = inNode("classify", variant);
+      for (const where of [{}, { worker: "1" }]) {
+        const outcome = await visit(policy, { program: "classify", variant, ...where });
+        expect(outcome.error).toBeUndefined();
+        expect(outcome.violations).toEqual([]);
+        expect(outcome.result).toEqual(expected);
+        expect(outcome.result).toMatchObject({ steps: 100 });
+      }
+    },
+  );
+
   it.each(["simd", "auto"])(
     "kernels run on Web Workers where the page is isolated (%s)",
     async (variant) => {

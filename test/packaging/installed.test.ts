@@ -52,6 +52,7 @@ describe("a program that prunes, trains and saves with the installed package", (
     expect(JSON.parse(results)).toEqual({
       pruning: expect.objectContaining({ digest: expect.stringMatching(/^[0-9a-f]{16}$/) }),
       training: expect.objectContaining({ digest: expect.stringMatching(/^[0-9a-f]{16}$/) }),
+      classifier: expect.objectContaining({ sparse: expect.stringMatching(/^[0-9a-f]{16}$/) }),
       roundTrip: expect.objectContaining({ digest: expect.stringMatching(/^[0-9a-f]{16}$/) }),
     });
   });

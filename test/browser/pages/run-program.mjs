@@ -11,6 +11,13 @@ export async function runProgram({ program, variant }) {
     const { train } = await import("../../consumer/train.mjs");
     return train(await import(`${BUILD}/nn.js`), variant);
   }
+  if (program === "classify") {
+    const { classify } = await import("../../consumer/classify.mjs");
+    const [classifier, io, nn] = await Promise.all(
+      ["classifier", "io", "nn"].map((entry) => import(`${BUILD}/${entry}.js`)),
+    );
+    return classify({ classifier, io, nn }, variant);
+  }
   if (program === "train on threads") {
     const { train } = await import("../../consumer/train.mjs");
     const nn = await import(`${BUILD}/nn.js`);
