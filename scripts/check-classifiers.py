@@ -82,6 +82,8 @@ def compute_logits(directory, model, texts):
             tokenizer(*row, truncation="longest_first", max_length=longest) for row in batch
         ]
         inputs = tokenizer.pad(encoded, return_tensors="pt")
+        if model.config.model_type == "distilbert":
+            inputs.pop("token_type_ids", None)
         with torch.no_grad():
             parts.append(model(**inputs).logits.double())
     return torch.cat(parts)

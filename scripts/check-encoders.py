@@ -21,6 +21,12 @@ TOLERANCE = 1e-5
 ROWS, POSITIONS = 240, 40
 SIZES = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)
 
+PROBLEMS = {
+    "classes": "single_label_classification",
+    "labels": "multi_label_classification",
+    "value": "regression",
+}
+
 # kind: (tokenizer, base class, configuration class, settings, kind of labels)
 KINDS = {
     "roberta": (
@@ -95,7 +101,7 @@ def make_rows(path, labels):
         fell = sum(text.split().count("fell") for text in texts)
         label = {
             "classes": "up" if rose > fell else "down",
-            "value": float(rose - fell),
+            "value": (rose - fell) / 4,
             "labels": [name for name, count in (("rose", rose), ("fell", fell)) if count],
         }[labels]
         rows.append({"sentence1": texts[0], "sentence2": texts[1], "label": label})
@@ -142,6 +148,7 @@ def check(kind, tokenizers, out, root):
     command = ["node", str(root / "dist" / "cli.js"), "finetune"]
     command += ["--model", str(out / "base"), "--train-file", str(out / "rows.jsonl")]
     command += ["--out", str(out / "run"), "--max-seq-length", str(POSITIONS)]
+    command += ["--problem-type", PROBLEMS[KINDS[kind][4]]]
     command += ["--dense-num-train-epochs", "4", "--dense-learning-rate", "1e-3"]
     command += ["--num-train-epochs", "4", "--learning-rate", "1e-3"]
     done = subprocess.run(command, capture_output=True, text=True)

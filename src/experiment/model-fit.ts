@@ -41,6 +41,11 @@ export function fileOf(directory: string, file: keyof typeof HUGGING_FACE_FILES)
   return `${directory.replace(/\/+$/, "")}/${HUGGING_FACE_FILES[file]}`;
 }
 
+/** Returns the path of the file with the vocabulary of a directory's tokenizer. */
+function tokenizerFile(directory: string, { kind }: Tokenizer): string {
+  return fileOf(directory, kind === "fast" ? "tokenizer" : "vocabulary");
+}
+
 /** Maximum number of names that {@link listNames} lists in full. */
 const MOST_NAMES = 4;
 
@@ -105,7 +110,7 @@ export function modelFit({ path, value }: Named<StoredModel>, needsHead: boolean
   const absent = parameterList(config).filter(({ name }) => !tensors.has(name));
   const missing = absent.map(({ name }) => name);
   const isComplete = absent.every(({ module }) => optional.includes(module.name));
-  const vocabulary = { path: fileOf(path, "vocabulary"), value: tokenizer.vocabulary };
+  const vocabulary = { path: tokenizerFile(path, tokenizer), value: tokenizer.vocabulary };
   const notice = (what: string, names: readonly string[]): readonly string[] =>
     names.length === 0 ? [] : [`${path}: ${what}: ${listNames(names)}`];
   return {
