@@ -30,6 +30,8 @@ export function addressesIn(memory: WebAssembly.Memory): KernelModule["addressOf
 
 type FunctionName =
   | keyof Kernels
+  | "gatedBackward"
+  | "gatedForward"
   | "gatherAddRows"
   | "layerNormParameterGradients"
   | "layerNormResidualForward";

@@ -11,6 +11,7 @@ export function elementwiseKernels(wasm: Wasm): ElementwiseKernels {
     ...arithmetic(wasm),
     ...losses(wasm),
     ...activations(wasm),
+    ...gatedActivations(wasm),
     ...adamw(wasm),
   };
 }
@@ -105,7 +106,7 @@ function losses(wasm: Wasm) {
   } satisfies Partial<ElementwiseKernels>;
 }
 
-type Activation = "gelu" | "geluNew" | "silu" | "tanh" | "relu";
+type Activation = "gelu" | "tanh" | "relu";
 type ForwardName = `${Activation}Forward`;
 type BackwardName = `${Activation}Backward`;
 
@@ -125,14 +126,53 @@ function activations(wasm: Wasm) {
   return {
     geluForward: forward("geluForward"),
     geluBackward: onThree(wasm, "geluBackward", ["x", "dy", "dx"]),
-    geluNewForward: forward("geluNewForward"),
-    geluNewBackward: onThree(wasm, "geluNewBackward", ["x", "dy", "dx"]),
-    siluForward: forward("siluForward"),
-    siluBackward: onThree(wasm, "siluBackward", ["x", "dy", "dx"]),
     tanhForward: forward("tanhForward"),
     tanhBackward: onThree(wasm, "tanhBackward", ["y", "dy", "dx"]),
     reluForward: forward("reluForward"),
     reluBackward: onThree(wasm, "reluBackward", ["y", "dy", "dx"]),
+  } satisfies Partial<ElementwiseKernels>;
+}
+
+/** The parameters of a gated activation: slope, cubic, and the largest |x|. */
+type Gate = readonly [slope: number, cubic: number, largest: number];
+
+/** z = x. */
+const SILU: Gate = [1, 0, 80];
+
+/** (1 + tanh(u)) / 2 is the sigmoid of z = 2 u. */
+const GELU_NEW: Gate = [Math.sqrt(8 / Math.PI), Math.sqrt(8 / Math.PI) * 0.044715, 9.5];
+
+function gatedActivations({ run, at, partOfElements, openGroup, closeGroup }: Wasm) {
+  const forward =
+    (gate: Gate) =>
+    (x: Float32Array, y: Float32Array): void => {
+      const n = y.length;
+      const xAt = at("x", x, n);
+      const yAt = at("y", y, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part)
+        run.gatedForward(xAt + 4 * i, yAt + 4 * i, Math.min(part, n - i), ...gate);
+      closeGroup();
+    };
+  const backward =
+    (gate: Gate): ThreeArrays =>
+    (x, dy, dx) => {
+      const n = dx.length;
+      const xAt = at("x", x, n);
+      const dyAt = at("dy", dy, n);
+      const dxAt = at("dx", dx, n);
+      const part = partOfElements(n);
+      openGroup();
+      for (let i = 0; i < n; i += part)
+        run.gatedBackward(xAt + 4 * i, dyAt + 4 * i, dxAt + 4 * i, Math.min(part, n - i), ...gate);
+      closeGroup();
+    };
+  return {
+    geluNewForward: forward(GELU_NEW),
+    geluNewBackward: backward(GELU_NEW),
+    siluForward: forward(SILU),
+    siluBackward: backward(SILU),
   } satisfies Partial<ElementwiseKernels>;
 }
 
