@@ -143,13 +143,8 @@ export async function writePacked(
     return packed;
   };
   const { tensors, entries, sizes } = await chooseLayouts(checkpoint, packOne);
-  const manifest = new Map<string, PackedEntry>();
-  for (const [name, entry] of entries) if (entry !== null) manifest.set(name, entry);
   const { metadata, lost: lostMetadata } = mergedMetadata(checkpoint);
-  const { header, order } = layOutSafetensors(sizes, {
-    ...metadata,
-    [PACKED_METADATA]: formatManifest(manifest),
-  });
+  const { header, order } = packedHeader(metadata, entries, sizes);
   const places = new Map<string, number>();
   let end = header.length;
   for (const part of order) {
@@ -176,6 +171,31 @@ export async function writePacked(
   };
   const leftOut = await sink({ files: [file], replaced: fileNames(checkpoint), index: null });
   return { tensors, tied: Object.fromEntries(checkpoint.tied), leftOut, lostMetadata };
+}
+
+/** Returns the size of the file that {@link writePacked} writes, without writing it. Tensors are read once. */
+export async function packedFileBytes({
+  checkpoint,
+  turn,
+  ...options
+}: CheckpointRun & PackOptions): Promise<number> {
+  const { entries, sizes } = await chooseLayouts(checkpoint, async (entry) => {
+    await turn?.();
+    return packTensor(entry.name, checkpoint.read(entry), options);
+  });
+  const { header } = packedHeader(mergedMetadata(checkpoint).metadata, entries, sizes);
+  return header.length + sumOf([...sizes.values()], ({ byteLength }) => byteLength);
+}
+
+/** Lays out a packed file with its manifest. */
+function packedHeader(
+  metadata: Readonly<Record<string, string>>,
+  entries: ReadonlyMap<string, PackedEntry | null>,
+  sizes: ReadonlyMap<string, TensorSize>,
+) {
+  const manifest = new Map<string, PackedEntry>();
+  for (const [name, entry] of entries) if (entry !== null) manifest.set(name, entry);
+  return layOutSafetensors(sizes, { ...metadata, [PACKED_METADATA]: formatManifest(manifest) });
 }
 
 /**

@@ -71,6 +71,10 @@ const OPTIONS = {
   seed: integerOption(SEED_BOUNDS, `one seed (default ${DEFAULT_SEED})`),
   seeds: integersOption(SEED_BOUNDS, "several seeds; each is a run"),
   resume: flagOption("continue from the snapshots in --out"),
+  reportErrors: integerOption(
+    { least: 0 },
+    "errors of each final model that report.html lists with their texts; 0: no texts (default 20)",
+  ),
   dryRun: flagOption(
     "check everything, count labels, truncated and repeated rows, estimate memory and time; write nothing",
   ),
@@ -208,14 +212,15 @@ export const finetuneCommand: Command = defineCommand({
     if (output.length > 0) throw new InputError(output);
     const tokenizer = values.useSlowTokenizer === true ? "slow" : values.tokenizer;
     const prepared = getOrThrow(await prepareFinetuning(nodeStorage, { ...values, tokenizer }));
-    const { description: plan, notices } = prepared;
+    const { description: plan, notices, evaluationTexts } = prepared;
     for (const line of [...notices, ...planLines(plan)]) console.err.write(`${line}\n`);
     if (directory === undefined || values.dryRun === true)
       return runDry(plan, seeds, values, json, console);
     const title = titleOf(values, plan);
     const summary = summaryOf(plan);
-    const { threads, verbose = false } = values;
-    const options = { title, summary, plan, seeds, directory, resume, threads };
+    const { threads, reportErrors, verbose = false } = values;
+    const texts = { reportErrors, evaluationTexts };
+    const options = { title, summary, plan, seeds, directory, resume, threads, ...texts };
     try {
       return await runTrainingCommand(options, { json, verbose }, console);
     } catch (error) {

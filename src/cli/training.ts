@@ -9,7 +9,9 @@ import { phaseEpochs } from "../experiment/phase-recipe.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
 import { fineTuneToDirectory } from "../node/fine-tune.ts";
-import { formatTable, relativeDrop, resultsTable } from "../report/table.ts";
+import { comparisonLines } from "../report/comparison.ts";
+import type { ModelRow } from "../report/run-report.ts";
+import { formatMarkdown, formatTable, relativeDrop, resultsTable } from "../report/table.ts";
 import { evaluationsOf } from "../run/evaluation-tables.ts";
 import type { FineTuned, FineTuneRunOptions } from "../run/fine-tune.ts";
 import type { MetricsLine } from "../run/metrics.ts";
@@ -75,10 +77,29 @@ function finalEvents(result: PhaseResult): readonly object[] {
   }));
 }
 
+/** Returns the sizes and speeds of the final models of a pattern and of the dense ones, if they were measured. */
+function measurementsOf(sparse: ModelRow | undefined, dense: ModelRow | undefined): object {
+  if (sparse?.bytes === undefined || dense?.bytes === undefined) return {};
+  return {
+    denseBytes: dense.bytes.plain,
+    prunedBytes: sparse.bytes.plain,
+    packedBytes: sparse.bytes.packed,
+    denseRowsPerSecond: dense.rowsPerSecond,
+    sparseRowsPerSecond: sparse.rowsPerSecond,
+  };
+}
+
 /** Formats the results as JSON lines. */
 function jsonLines({ report, reportPath, outcome }: FineTuned): readonly string[] {
   const { metric, rows } = report.table;
-  const results = rows.map((row) => ({ metric, ...row, relativeDrop: relativeDrop(row) }));
+  const [dense] = report.models;
+  const results = rows.map((row) => ({
+    ...{ metric, ...row, relativeDrop: relativeDrop(row) },
+    ...measurementsOf(
+      report.models.find(({ label }) => label === row.label),
+      dense,
+    ),
+  }));
   const end = {
     event: "end",
     completed: outcome.completed,
@@ -104,6 +125,12 @@ function textLines({ report, reportPath, outcome }: FineTuned): readonly string[
   });
   return [
     ...(rows.length > 0 ? ["", formatTable(resultsTable(report.table))] : dense),
+    ...(rows.length > 0 && report.models.length > 1
+      ? ["", ...comparisonLines(metric, report.models)]
+      : []),
+    ...(rows.length > 1 || (rows[0]?.sparse.length ?? 0) > 1
+      ? ["", formatMarkdown(resultsTable(report.table))]
+      : []),
     ...(report.evaluations === undefined ? [] : ["", formatTable(report.evaluations)]),
     ...(outcome.completed || outcome.diverged.length > 0
       ? []

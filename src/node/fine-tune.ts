@@ -3,7 +3,9 @@
 import { availableParallelism } from "node:os";
 import { checkSignal } from "../core/abort.ts";
 import {
+  checkFunction,
   checkInteger,
+  checkKind,
   checkList,
   checkObject,
   checkOptions,
@@ -49,6 +51,9 @@ const OPTIONS: readonly string[] = Object.keys({
   signal: true,
   listener: true,
   threads: true,
+  measure: true,
+  reportErrors: true,
+  evaluationTexts: true,
   workerScript: true,
 } satisfies Record<keyof FineTuneToDirectoryOptions, true>);
 
@@ -96,6 +101,7 @@ async function checkRun(options: FineTuneToDirectoryOptions): Promise<void> {
   checkOptions("options", options, OPTIONS);
   const { plan, seeds, directory, title, summary, signal, listener, threads, workerScript } =
     options;
+  const { measure, reportErrors, evaluationTexts } = options;
   checkPath("directory", directory);
   checkString("title", title);
   checkString("summary", summary);
@@ -105,6 +111,10 @@ async function checkRun(options: FineTuneToDirectoryOptions): Promise<void> {
   if (signal !== undefined) checkSignal("signal", signal);
   if (listener !== undefined) checkOptions("listener", listener, ["onStep", "onEpoch"]);
   if (threads !== undefined) checkInteger("threads", threads, 1);
+  if (measure !== undefined)
+    checkKind(typeof measure === "boolean", "measure", "a boolean", measure);
+  if (reportErrors !== undefined) checkInteger("reportErrors", reportErrors, 0);
+  if (evaluationTexts !== undefined) checkFunction("evaluationTexts", evaluationTexts);
   if (workerScript !== undefined) checkScript("workerScript", workerScript);
   checkPlan(plan);
   if ((await kindOfPath(directory)) === "file")

@@ -1,7 +1,6 @@
 /** Formats the report on a checkpoint's tensors, sizes and sparsity as a self-contained HTML file. */
 import { type Bar, barPlot } from "./bar-plot.ts";
-import { element } from "./markup.ts";
-import { card, factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
+import { factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
 import type { MaskMatrix } from "./run-report.ts";
 import type { TextTable } from "./table.ts";
 
@@ -21,7 +20,7 @@ interface CheckpointReport {
 /** Formats a report as an HTML document. All text is escaped. */
 export function checkpointReport(report: CheckpointReport): string {
   const { title, summary, facts, tensors, zeros, packed, mask } = report;
-  const plots = [
+  const figures = [
     ...(zeros.length > 0
       ? [barPlot("Zeros per layer; grey layers satisfy no pattern", zeros)]
       : []),
@@ -30,10 +29,8 @@ export function checkpointReport(report: CheckpointReport): string {
   return htmlPage(title, [
     paragraph(summary),
     factsTable(facts),
-    ...(plots.length > 0
-      ? [heading("Layers"), element("div", { class: "grid-2" }, plots.map(card).join(""))]
-      : []),
-    ...(mask === undefined ? [] : [element("div", { class: "wide" }, maskCard(mask))]),
+    ...(figures.length > 0 ? [heading("Layers"), figures.join("")] : []),
+    ...(mask === undefined ? [] : [maskCard(mask)]),
     heading("Tensors"),
     htmlTable(tensors),
   ]);

@@ -48,7 +48,8 @@ export function formatMetric(value: number | null): string {
   return value === null ? "-" : value.toFixed(4);
 }
 
-function isWhole({ length }: readonly string[]): boolean {
+/** Whether a matrix of these labels is not too wide. */
+export function isWhole({ length }: readonly string[]): boolean {
   return length <= MOST_COLUMNS;
 }
 

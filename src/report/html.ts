@@ -1,14 +1,65 @@
 /** Formats the report of a run as a self-contained HTML file without scripts. */
-import type { Range } from "./axis.ts";
+import { type Range, rangeOf } from "./axis.ts";
 import { barPlot } from "./bar-plot.ts";
+import { comparisonLines } from "./comparison.ts";
+import { finalModelTables, valuesPlot } from "./final-model.ts";
 import { linePlot, type Series } from "./line-plot.ts";
 import { element, escapeMarkup } from "./markup.ts";
-import { card, factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
-import type { PatternRun, RunReport, SeedCurve } from "./run-report.ts";
-import { mean, resultsTable } from "./table.ts";
+import { modelsTable } from "./models-table.ts";
+import {
+  card,
+  factsTable,
+  heading,
+  htmlPage,
+  htmlTable,
+  maskCard,
+  note,
+  paragraph,
+  plots,
+} from "./page.ts";
+import type { LossName, PatternRun, RunReport, SeedCurve } from "./run-report.ts";
+import { valueRange } from "./scatter-plot.ts";
+import { formatMarkdown, mean, resultsTable } from "./table.ts";
 
 const RATIOS: Range = { low: 0, high: 1 };
 const CORRELATIONS: Range = { low: -1, high: 1 };
+
+/** The ranges of axes that plots of all phases share, so that they can be compared. */
+interface SharedAxes {
+  readonly epochs: Range | undefined;
+  readonly steps: Range | undefined;
+  readonly metric: Range | undefined;
+  readonly metricLimits: Range;
+  /** By the name of the loss: other losses have other units. */
+  readonly losses: ReadonlyMap<string, Range>;
+  readonly values: Range;
+}
+
+/** Returns the range of values; undefined without values. */
+function given(values: readonly number[]): Range | undefined {
+  return values.some(Number.isFinite) ? rangeOf(values) : undefined;
+}
+
+function sharedAxes({ dense, denseLoss, patterns, denseFinal }: RunReport): SharedAxes {
+  const sparse = patterns.flatMap(({ curves }) => curves);
+  const pointsOf = (curves: readonly SeedCurve[]) => curves.flatMap(({ epochs }) => epochs);
+  const metrics = pointsOf([...dense, ...sparse]).map(({ metric }) => metric);
+  const losses = new Map<string, readonly number[]>();
+  for (const [{ name }, curves] of [
+    [denseLoss, dense] as const,
+    ...patterns.map(({ loss, curves }) => [loss, curves] as const),
+  ])
+    losses.set(name, [...(losses.get(name) ?? []), ...pointsOf(curves).map(({ loss }) => loss)]);
+  const finals = [denseFinal, ...patterns.map(({ final }) => final)];
+  return {
+    epochs: given(pointsOf(sparse).map(({ epoch }) => epoch)),
+    steps: given(patterns.flatMap(({ schedule }) => schedule.map(({ step }) => step))),
+    metric: given(metrics),
+    metricLimits: metrics.some((value) => value < 0) ? CORRELATIONS : RATIOS,
+    losses: new Map([...losses].map(([name, values]) => [name, rangeOf(values)])),
+    values: valueRange(finals.flatMap((final) => final?.values ?? [])),
+  };
+}
 
 function curvesOf(
   curves: readonly SeedCurve[],
@@ -32,76 +83,123 @@ function denseReference(dense: readonly SeedCurve[], curves: readonly SeedCurve[
   return [{ name: "dense, mean at its end", color: 4, dashed: true, points }];
 }
 
-/** Returns the range of a metric: that of correlations if a value is negative. */
-function limitsOf(series: readonly Series[]): Range {
-  const isNegative = series.some(({ points }) => points.some(([, y]) => y < 0));
-  return isNegative ? CORRELATIONS : RATIOS;
+function trainingPlots(
+  report: RunReport,
+  axes: SharedAxes,
+  { label, loss, curves }: Pick<PatternRun, "label" | "loss" | "curves">,
+): readonly string[] {
+  const isDense = label === "dense";
+  const reference = isDense ? [] : denseReference(report.dense, curves);
+  const xRange = !isDense && axes.epochs && { xRange: axes.epochs };
+  const lossRange = axes.losses.get(loss.name);
+  const losses = linePlot({
+    title: "Training loss, mean of each epoch",
+    xLabel: "epoch",
+    series: curvesOf(curves, "loss", loss.name),
+    ...xRange,
+    ...(lossRange && { yRange: lossRange }),
+  });
+  const metrics = linePlot({
+    title: `Evaluation ${report.table.metric} after each epoch`,
+    xLabel: "epoch",
+    series: [...curvesOf(curves, "metric", label), ...reference],
+    yLimits: axes.metricLimits,
+    ...xRange,
+    ...(axes.metric && { yRange: axes.metric }),
+  });
+  return [card(losses, meaningOf(loss)), card(metrics)];
 }
 
-function trainingPlots(report: RunReport, curves: readonly SeedCurve[], name: string): string[] {
-  const reference = name === "dense" ? [] : denseReference(report.dense, curves);
-  const losses = curvesOf(curves, "loss", name);
-  const metrics = [...curvesOf(curves, "metric", name), ...reference];
-  const title = `Evaluation ${report.table.metric} after each epoch`;
-  return [
-    linePlot({ title: "Training loss, mean of each epoch", xLabel: "epoch", series: losses }),
-    linePlot({ title, yLimits: limitsOf(metrics), xLabel: "epoch", series: metrics }),
-  ].map(card);
+function meaningOf({ name, meaning }: LossName): string {
+  return meaning === undefined ? "" : `${name}: ${meaning}`;
 }
 
-function schedulePlot({ schedule }: PatternRun): string {
+function schedulePlot({ schedule }: PatternRun, axes: SharedAxes): string {
   const pointsOf = (value: "reached" | "target") =>
     schedule.map((point) => [point.step, point[value]] as const);
   const reached = { name: "reached", color: 0, stepped: true, points: pointsOf("reached") };
   const target = { name: "schedule's target", color: 1, dashed: true, stepped: true };
   const series = [reached, { ...target, points: pointsOf("target") }];
   const title = "Pruned share: schedule and reached";
-  return card(linePlot({ title, xLabel: "step", yRange: RATIOS, series }));
+  const xRange = axes.steps && { xRange: axes.steps };
+  return card(linePlot({ title, xLabel: "step", yRange: RATIOS, series, ...xRange }));
 }
 
 function layerPlot({ layers }: PatternRun): string {
   const bars = layers.map(({ name, sparsity: ratio, pruned: accented }) => {
     return { name, ratio, accented };
   });
-  return card(barPlot("Zeros per linear layer; grey layers are not pruned", bars));
+  return barPlot("Zeros per linear layer; grey layers are not pruned", bars);
 }
 
-function patternSection(report: RunReport, run: PatternRun): string {
+function denseSection(report: RunReport, axes: SharedAxes): string {
+  const { dense: curves, denseLoss: loss, denseFinal: final } = report;
   const figures = [
-    ...trainingPlots(report, run.curves, "sparse"),
-    ...(run.schedule.length > 0 ? [schedulePlot(run)] : []),
-    ...(run.layers.length > 0 ? [layerPlot(run)] : []),
+    ...trainingPlots(report, axes, { label: "dense", loss, curves }),
+    ...(final === undefined ? [] : valuesPlot(final, axes.values)),
   ];
   return [
-    heading("Pruned to ", run.label),
-    element("div", { class: "grid-2" }, figures.join("")),
-    run.mask === undefined ? "" : element("div", { class: "wide" }, maskCard(run.mask)),
+    heading("Dense"),
+    plots(figures),
+    ...(final === undefined
+      ? []
+      : [finalModelTables("dense", final, report.patterns.length === 0)]),
   ].join("");
 }
 
+function patternSection(report: RunReport, axes: SharedAxes, run: PatternRun): string {
+  const { final, mask, label } = run;
+  const figures = [
+    ...trainingPlots(report, axes, run),
+    ...(run.schedule.length > 0 ? [schedulePlot(run, axes)] : []),
+    ...(final === undefined ? [] : valuesPlot(final, axes.values)),
+  ];
+  return [
+    heading("Pruned to ", label),
+    plots(figures),
+    ...(final === undefined ? [] : [finalModelTables(label, final, true)]),
+    ...(run.layers.length > 0 ? [layerPlot(run)] : []),
+    ...(mask === undefined ? [] : [maskCard(mask)]),
+  ].join("");
+}
+
+function resultsSection({ table, models, measurement }: RunReport): readonly string[] {
+  if (models.length === 0) return [];
+  const items = comparisonLines(table.metric, models).map((line) =>
+    element("li", {}, escapeMarkup(line)),
+  );
+  return [
+    heading("Results"),
+    element("ul", { class: "answers" }, items.join("")),
+    htmlTable(modelsTable(table.metric, models)),
+    note(`${RESULTS_NOTE}${measurement === undefined ? "" : ` ${measurement}`}`),
+  ];
+}
+
+const RESULTS_NOTE =
+  "Metrics are in percent, of the final models on the evaluation rows. Zeros are those in the weights of all linear layers.";
+
 /** Formats a report as an HTML document. All text is escaped. */
 export function htmlReport(report: RunReport): string {
+  const axes = sharedAxes(report);
+  const { table, evaluations } = report;
   return htmlPage(report.title, [
     paragraph(report.summary),
-    ...(report.table.rows.length > 0
+    ...resultsSection(report),
+    ...(evaluations === undefined ? [] : [heading("Final models"), htmlTable(evaluations, "text")]),
+    denseSection(report, axes),
+    ...report.patterns.map((run) => patternSection(report, axes, run)),
+    ...(table.rows.length > 0
       ? [
-          heading("Results"),
-          htmlTable(resultsTable(report.table)),
-          element("p", { class: "note" }, escapeMarkup(RESULTS_NOTE)),
+          heading("As published tables have it"),
+          card(element("pre", {}, escapeMarkup(formatMarkdown(resultsTable(table))))),
+          note(PUBLISHED_NOTE),
         ]
       : []),
-    ...(report.evaluations === undefined
-      ? []
-      : [heading("Final models"), htmlTable(report.evaluations)]),
-    ...(report.classes ?? []).flatMap(({ title, table }) => [heading(title), htmlTable(table)]),
-    heading("Dense"),
-    element("div", { class: "grid-2" }, trainingPlots(report, report.dense, "dense").join("")),
-    ...report.patterns.map((run) => patternSection(report, run)),
     heading("Settings"),
     factsTable(report.settings),
   ]);
 }
 
-const RESULTS_NOTE =
-  "Metrics are in percent, mean/max over seeds, of the model after its last epoch. Sparsity is zeros over " +
-  "entries. Relative drop is (sparse max - dense max) / dense max.";
+const PUBLISHED_NOTE =
+  "Metrics are in percent, mean/max over seeds. Sparsity is zeros over entries. Relative drop is (sparse max - dense max) / dense max: negative if the sparse model is worse.";

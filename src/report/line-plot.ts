@@ -19,19 +19,24 @@ export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
   readonly series: readonly Series[];
-  /** The minimum range of the y axis. Points outside extend it. */
+  /** The minimum ranges of the axes, such as those of plots to compare with. Points outside extend them. */
+  readonly xRange?: Range;
   readonly yRange?: Range;
   /** The maximum range of the y axis. */
   readonly yLimits?: Range;
 }
 
-const WIDTH = 560;
-const HEIGHT = 300;
-const MARGIN = 12;
-const FRAME = { left: 54, right: WIDTH - 14, top: 58, bottom: HEIGHT - 40 } as const;
+/** The width of plots in SVG units: that of a phone's page, so that text keeps its size there. */
+export const PLOT_WIDTH = 330;
+const PLOT_HEIGHT = 180;
+const LEFT = 44;
+const RIGHT = PLOT_WIDTH - 8;
+const TITLE_LINE = 17;
+const LEGEND_LINE = 18;
+/** Estimated widths of characters in a title, and in the legend, in SVG units. */
+const TITLE_CHARACTER = 7;
 /** Maximum number of points that are drawn with markers. With more points, markers would overlap. */
 const MOST_MARKERS = 40;
-/** Estimated width of one character in the legend, in SVG units. */
 const LEGEND_CHARACTER = 6.6;
 
 /** The colours of series: CSS variables of the page, with fallback values for a plot outside the page. */
@@ -49,17 +54,17 @@ export function seriesColor(index: number): string {
   return SERIES_COLORS[index % SERIES_COLORS.length] ?? "currentColor";
 }
 
-/** Returns the axis ranges of a plot, and functions that map data to SVG coordinates. */
-function frameOf(plot: LinePlot) {
+/** Returns the axis ranges of a plot, and functions that map data to SVG coordinates. The plot begins at `top`. */
+function frameOf(plot: LinePlot, top: number) {
   const points = plot.series.flatMap((series) => finitePoints(series));
-  const shown = plot.yRange === undefined ? [] : [plot.yRange.low, plot.yRange.high];
-  const x = rangeOf(points.map(([value]) => value));
-  const wanted = rangeOf([...points.map(([, value]) => value), ...shown]);
+  const ends = (range: Range | undefined) => (range === undefined ? [] : [range.low, range.high]);
+  const x = rangeOf([...points.map(([value]) => value), ...ends(plot.xRange)]);
+  const wanted = rangeOf([...points.map(([, value]) => value), ...ends(plot.yRange)]);
   const y = roundRange(limitRange(wanted, plot.yLimits), 5);
   const scale = (range: Range, from: number, to: number) => (value: number) =>
     from + ((value - range.low) / (range.high - range.low)) * (to - from);
-  const toX = scale(x, FRAME.left + 8, FRAME.right - 8);
-  return { x, y, toX, toY: scale(y, FRAME.bottom, FRAME.top) };
+  const bottom = top + PLOT_HEIGHT;
+  return { x, y, bottom, toX: scale(x, LEFT + 8, RIGHT - 8), toY: scale(y, bottom, top) };
 }
 
 type Frame = ReturnType<typeof frameOf>;
@@ -73,27 +78,27 @@ function text(x: number, y: number, anchor: string, kind: string, content: strin
 }
 
 function axes(plot: LinePlot, frame: Frame): string {
-  const { left, right, bottom } = FRAME;
+  const { bottom } = frame;
   const yTicks = ticks(frame.y, 5);
   const yLabels = formatTicks(yTicks);
   const integersOnly = plot.series.every((series) =>
     series.points.every(([x]) => Number.isInteger(x)),
   );
-  const xTicks = ticks(frame.x, 8).filter((value) => !integersOnly || Number.isInteger(value));
+  const xTicks = ticks(frame.x, 6).filter((value) => !integersOnly || Number.isInteger(value));
   const xLabels = formatTicks(xTicks);
   return [
     ...yTicks.map((value, index) => {
       const y = frame.toY(value);
-      const label = text(left - 8, y + 4, "end", "tick", yLabels[index] ?? "");
-      return element("line", { x1: left, x2: right, y1: y, y2: y, class: "grid" }) + label;
+      const label = text(LEFT - 6, y + 4, "end", "tick", yLabels[index] ?? "");
+      return element("line", { x1: LEFT, x2: RIGHT, y1: y, y2: y, class: "grid" }) + label;
     }),
     ...xTicks.map((value, index) => {
       const x = frame.toX(value);
       const label = text(x, bottom + 17, "middle", "tick", xLabels[index] ?? "");
       return element("line", { x1: x, x2: x, y1: bottom, y2: bottom + 4, class: "axis" }) + label;
     }),
-    element("line", { x1: left, x2: right, y1: bottom, y2: bottom, class: "axis" }),
-    text((left + right) / 2, HEIGHT - 6, "middle", "label", plot.xLabel),
+    element("line", { x1: LEFT, x2: RIGHT, y1: bottom, y2: bottom, class: "axis" }),
+    text((LEFT + RIGHT) / 2, bottom + 35, "middle", "label", plot.xLabel),
   ].join("");
 }
 
@@ -124,24 +129,46 @@ function strokeOf({ dashed, color }: Series): { readonly class: string; readonly
   };
 }
 
-function legend(series: readonly Series[]): string {
-  let x = MARGIN;
-  return series
-    .map((entry) => {
-      const line = element("line", { x1: x, x2: x + 18, y1: 38, y2: 38, ...strokeOf(entry) });
-      const name = text(x + 24, 42, "start", "legend", entry.name);
-      x += 24 + LEGEND_CHARACTER * entry.name.length + 16;
-      return line + name;
-    })
-    .join("");
+/** Places the entries of the legend in lines below `top`. */
+function legend(series: readonly Series[], top: number) {
+  let [x, line] = [0, 0];
+  const entries = series.map((entry) => {
+    const width = 24 + LEGEND_CHARACTER * entry.name.length;
+    if (x > 0 && x + width > PLOT_WIDTH) [x, line] = [0, line + 1];
+    const y = top + line * LEGEND_LINE;
+    const stroke = { x1: x, x2: x + 18, y1: y - 4, y2: y - 4, ...strokeOf(entry) };
+    const name = text(x + 24, y, "start", "legend", entry.name);
+    x += width + 14;
+    return element("line", stroke) + name;
+  });
+  return { markup: entries.join(""), bottom: top + line * LEGEND_LINE };
+}
+
+/** Divides a title into lines that fit the plot. */
+export function titleLines(title: string): readonly string[] {
+  const most = Math.floor(PLOT_WIDTH / TITLE_CHARACTER);
+  const lines: string[] = [];
+  for (const word of title.split(" ")) {
+    const joined = `${lines.at(-1) ?? ""} ${word}`.trimStart();
+    if (lines.length > 0 && joined.length <= most) lines[lines.length - 1] = joined;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** Draws the title of a plot at its top. */
+export function plotTitle(lines: readonly string[]): string {
+  return lines.map((line, i) => text(0, 14 + i * TITLE_LINE, "start", "title", line)).join("");
 }
 
 /** Draws a line plot as an SVG element. The style sheet of the page sets the colour of its text. */
 export function linePlot(plot: LinePlot): string {
-  const frame = frameOf(plot);
-  return svg(plot.title, WIDTH, HEIGHT, [
-    text(MARGIN, 18, "start", "title", plot.title),
-    plot.series.length > 1 ? legend(plot.series) : "",
+  const title = titleLines(plot.title);
+  const names = legend(plot.series, 18 + title.length * TITLE_LINE);
+  const frame = frameOf(plot, names.bottom + 14);
+  return svg(plot.title, PLOT_WIDTH, frame.bottom + 40, [
+    plotTitle(title),
+    names.markup,
     axes(plot, frame),
     ...plot.series.map((series) => curve(series, frame)),
   ]);

@@ -16,22 +16,59 @@ export function heading(text: string, code: string = ""): string {
   return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
 }
 
+export function subheading(text: string): string {
+  return element("h3", {}, escapeMarkup(text));
+}
+
 export function paragraph(text: string): string {
   return element("p", {}, escapeMarkup(text));
 }
 
-export function card(content: string): string {
-  return element("figure", { class: "card" }, content);
+export function note(text: string): string {
+  return element("p", { class: "note" }, escapeMarkup(text));
 }
 
-function cells(name: "td" | "th", row: readonly string[]): string {
-  return element("tr", {}, row.map((cell) => element(name, {}, escapeMarkup(cell))).join(""));
+/** Formats a figure, with a caption below it if there is one. `content` is markup, and `caption` is text. */
+export function card(content: string, caption: string = ""): string {
+  const below = caption && element("figcaption", { class: "below" }, escapeMarkup(caption));
+  return element("figure", { class: "card" }, content + below);
 }
 
-export function htmlTable(table: TextTable): string {
-  const head = element("thead", {}, cells("th", table.header));
-  const body = element("tbody", {}, table.rows.map((row) => cells("td", row)).join(""));
-  return card(element("div", { class: "scroll" }, element("table", {}, head + body)));
+/** Formats figures side by side if there is room. */
+export function plots(figures: readonly string[]): string {
+  return element("div", { class: "plots" }, figures.join(""));
+}
+
+/** Formats content that is shown on request. `summary` is text, and `content` is markup. */
+export function details(summary: string, content: string, isOpen: boolean): string {
+  const attributes: Readonly<Record<string, string>> = isOpen ? { open: "" } : {};
+  return element("details", attributes, element("summary", {}, escapeMarkup(summary)) + content);
+}
+
+/** With more columns, the rows of a table become blocks on a phone. */
+const MOST_PHONE_COLUMNS = 5;
+
+/**
+ * Formats a table. The first cell of a row names the row.
+ *
+ * @param kind a class of the style sheet
+ */
+export function htmlTable({ header, rows }: TextTable, kind: string = ""): string {
+  const head = header.map((cell) => element("th", { scope: "col" }, escapeMarkup(cell))).join("");
+  const body = rows.map(([name = "", ...cells]) => {
+    const own = cells.map((cell, i) =>
+      element("td", { "data-label": header[i + 1] ?? "" }, escapeMarkup(cell)),
+    );
+    return element("tr", {}, rowName(name) + own.join(""));
+  });
+  const stacked = header.length > MOST_PHONE_COLUMNS ? "stack" : "";
+  const classes = [kind, stacked].filter((name) => name !== "").join(" ");
+  const parts = element("thead", {}, element("tr", {}, head)) + element("tbody", {}, body.join(""));
+  return card(element("table", classes === "" ? {} : { class: classes }, parts));
+}
+
+function rowName(name: string): string {
+  return element("th", { scope: "row" }, escapeMarkup(name));
 }
 
 export function maskCard(mask: MaskMatrix): string {
@@ -41,17 +78,30 @@ export function maskCard(mask: MaskMatrix): string {
     `Mask of ${element("code", {}, escapeMarkup(mask.layer))} ` +
       element("span", {}, `${mask.rows} x ${mask.columns}, one pixel a weight, coloured = kept`),
   );
-  return card(caption + element("div", { class: "scroll" }, maskPicture(mask)));
+  return element("figure", { class: "card" }, caption + maskPicture(mask));
 }
 
 /** Formats a table with one row for each name-value pair. */
 export function factsTable(facts: readonly (readonly [name: string, value: string])[]): string {
-  const rows = facts.map((row) => cells("td", row)).join("");
-  return card(element("table", { class: "settings" }, element("tbody", {}, rows)));
+  const rows = facts.map(([name, value]) =>
+    element("tr", {}, rowName(name) + element("td", {}, escapeMarkup(value))),
+  );
+  return card(element("table", { class: "settings" }, element("tbody", {}, rows.join(""))));
 }
 
-/** Formats a whole document. `title` is text, and `parts` are markup. */
-export function htmlPage(title: string, parts: readonly string[]): string {
+/** Forbids scripts and everything from elsewhere. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/**
+ * Formats a whole document. `title` is text, and `parts` are markup.
+ *
+ * @param isBroad whether the page is for tables of many columns
+ */
+export function htmlPage(
+  title: string,
+  parts: readonly string[],
+  isBroad: boolean = false,
+): string {
   const body = [
     element("h1", {}, escapeMarkup(title)),
     ...parts,
@@ -59,11 +109,12 @@ export function htmlPage(title: string, parts: readonly string[]): string {
   ].join("\n");
   const head = [
     '<meta charset="utf-8">',
+    `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`,
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     element("title", {}, escapeMarkup(title)),
     element("style", {}, REPORT_STYLE),
   ].join("\n");
-  return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body>\n<main>\n${body}\n</main>\n</body>\n</html>\n`;
+  return `<!doctype html>\n<html lang="en">\n<head>\n${head}\n</head>\n<body${isBroad ? ' class="broad"' : ""}>\n<main>\n${body}\n</main>\n</body>\n</html>\n`;
 }
 
 /** Formats a mask as an embedded PNG. Pruned weights are transparent, so that the mask suits light and dark pages. */

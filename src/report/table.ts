@@ -50,6 +50,15 @@ export function formatSeconds(seconds: number): string {
   return seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0);
 }
 
+/** Formats a number of bytes with three digits in units of 1000, such as `17.4 MB`. */
+export function formatBytes(bytes: number): string {
+  const unit = bytes < 1e3 ? "bytes" : bytes < 1e6 ? "kB" : bytes < 1e9 ? "MB" : "GB";
+  const size = { bytes: 1, kB: 1e3, MB: 1e6, GB: 1e9 }[unit];
+  const value = bytes / size;
+  const digits = unit === "bytes" || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${value.toFixed(digits)} ${unit}`;
+}
+
 /** Formats a count or a mean of counts, with one decimal if it is not an integer. */
 function formatCount(count: number): string {
   return Number.isInteger(count) ? String(count) : count.toFixed(1);
@@ -84,6 +93,26 @@ export function resultsTable(results: ResultTable): TextTable {
       formatSeconds(row.seconds),
     ]),
   };
+}
+
+/** Formats a table in Markdown, with columns of equal width. The first column is left-aligned, the others right-aligned. */
+export function formatMarkdown({ header, rows }: TextTable): string {
+  const lines = [header, ...rows].map((cells) =>
+    cells.map((cell) => cell.replace(/\p{Cc}/gu, " ").replaceAll("|", "\\|")),
+  );
+  const widths = header.map((_, column) =>
+    Math.max(3, maximum(lines.map((cells) => (cells[column] ?? "").length))),
+  );
+  const [head = [], ...body] = lines.map((cells) =>
+    widths.map((width, column) => {
+      const cell = cells[column] ?? "";
+      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+    }),
+  );
+  const rule = widths.map((width, column) =>
+    column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`,
+  );
+  return [head, rule, ...body].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
 /**

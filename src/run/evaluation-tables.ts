@@ -1,21 +1,14 @@
-/** Makes tables of the evaluations of final models: all metrics of the task, metrics by class, and confusions. */
+/** Makes a table of the evaluations of final models with all metrics of the task. */
 import { METRIC_NAMES, type MetricName } from "../core/metric-names.ts";
 import type { PhaseResult } from "../experiment/events.ts";
-import { classTable, confusionTable, formatMetric } from "../report/evaluation-table.ts";
-import type { ReportTable, TitledTable } from "../report/run-report.ts";
+import { formatMetric } from "../report/evaluation-table.ts";
+import type { ReportTable } from "../report/run-report.ts";
 import type { Evaluation } from "../train/events.ts";
-
-/** The metrics of a task, and the names of its labels. */
-export interface EvaluatedTask {
-  readonly metrics: readonly MetricName[];
-  /** The name of each label, by id. */
-  readonly nameOf: (id: number) => string;
-}
 
 /** Lists the metrics of each final model on the validation rows and on all further rows. */
 export function evaluationTable(
   results: readonly PhaseResult[],
-  { metrics }: EvaluatedTask,
+  metrics: readonly MetricName[],
 ): ReportTable {
   return {
     header: ["seed", "model", "rows", "loss", ...metrics.map((name) => METRIC_NAMES[name].text)],
@@ -41,19 +34,4 @@ export function evaluationsOf({
 
 function modelName({ phase, pattern }: PhaseResult): string {
   return phase === "dense" ? "dense" : `sparse ${pattern}`;
-}
-
-/** Makes tables of the metrics by class and of the confusions of one final model on the validation rows. */
-export function classTables(
-  result: PhaseResult,
-  { nameOf }: EvaluatedTask,
-): readonly TitledTable[] {
-  const { perClass, confusion } = result.last.evaluation;
-  if (perClass === null) return [];
-  const names = perClass.map(({ id }) => nameOf(id));
-  const title = `${modelName(result)}, seed ${result.seed}`;
-  const metrics = { title: `By label: ${title}`, table: classTable(perClass, names) };
-  if (confusion === null) return [metrics];
-  const confusions = `Confusions: ${title}`;
-  return [metrics, { title: confusions, table: confusionTable(confusion, names) }];
 }

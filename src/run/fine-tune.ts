@@ -4,7 +4,6 @@ import type { StopSignal } from "../core/abort.ts";
 import { InputError, type Problem } from "../core/either.ts";
 import type { PhaseId } from "../experiment/events.ts";
 import { planPhases, type RunDescription } from "../experiment/plan.ts";
-import { labelNames } from "../experiment/task-labels.ts";
 import { MOST_THREADS } from "../kernels/backend.ts";
 import { htmlReport } from "../report/html.ts";
 import type { RunReport } from "../report/run-report.ts";
@@ -16,10 +15,10 @@ import {
   TIMINGS_FILE,
 } from "./board.ts";
 import { newSeeds, type RunSeeds, resumedSeeds } from "./earlier-seeds.ts";
-import type { EvaluatedTask } from "./evaluation-tables.ts";
+import { type EvaluationTexts, measureFinals } from "./final-models.ts";
 import { phaseDirectory, type RunPlan, resolveRun } from "./plan.ts";
 import { planSettings } from "./plan-settings.ts";
-import { type RunOutcome, reportOf } from "./report.ts";
+import { type MeasuredFinals, type RunOutcome, reportOf } from "./report.ts";
 import {
   type SeedMessage,
   type SeedPlatform,
@@ -48,6 +47,12 @@ export interface FineTuneRunOptions {
   readonly listener?: Partial<RunListener> | undefined;
   /** Number of threads. If the platform has workers, up to this many seeds run at once. Default 1. */
   readonly threads?: number | undefined;
+  /** Whether the report has sizes, speed and errors of the final models, which are loaded for it. Default true. */
+  readonly measure?: boolean | undefined;
+  /** The number of errors of each final model that the report lists with their texts. Default 20. */
+  readonly reportErrors?: number | undefined;
+  /** Returns the texts of evaluation rows. Default: those of the plan, if its rows are not tokenized. */
+  readonly evaluationTexts?: EvaluationTexts | undefined;
 }
 
 /** The platform-specific functions that a run needs. */
@@ -86,10 +91,14 @@ export async function fineTuneRun(
   try {
     const { outcome, order } = await trainSeeds(options, plan, platform);
     const [epoch] = outcome.seeds.flatMap(({ phases }) => phases.flatMap(({ epochs }) => epochs));
-    const settings = planSettings(plan, order, epoch?.variant ?? plan.variant);
-    const metric = plan.recipes[0]?.metric ?? "accuracy";
-    const shown = { metric, task: evaluatedTask(plan) };
-    const report = await reportOf(storage, outcome, shown, { title, summary, settings });
+    const report = await reportOf(storage, outcome, {
+      title,
+      summary,
+      plan,
+      metric: plan.recipes[0]?.metric ?? "accuracy",
+      settings: planSettings(plan, order, epoch?.variant ?? plan.variant),
+      finals: outcome.completed ? await finalsOf(options, plan, outcome, platform) : undefined,
+    });
     if (outcome.seeds.length === 0) return { outcome, report, reportPath: null };
     const reportPath = joinPath(directory, REPORT_FILE);
     await storage.write(reportPath, htmlReport(report));
@@ -100,12 +109,37 @@ export async function fineTuneRun(
 }
 
 const REPORT_FILE = "report.html";
+const DEFAULT_ERRORS = 20;
 
-/** Returns the metrics and label names of a plan that states metrics. */
-function evaluatedTask({ metrics, config }: RunPlan): EvaluatedTask | undefined {
-  if (metrics.length === 0) return undefined;
-  const names = labelNames(config);
-  return { metrics, nameOf: (id) => names?.[id] ?? `LABEL_${id}` };
+async function finalsOf(
+  options: FineTuneRunOptions,
+  plan: RunPlan,
+  outcome: RunOutcome,
+  platform: RunPlatform,
+): Promise<MeasuredFinals | undefined> {
+  if (options.measure === false) return undefined;
+  const { threads = 1, signal, reportErrors: errors = DEFAULT_ERRORS } = options;
+  const texts = options.evaluationTexts ?? textsOfPlan(options.plan);
+  return measureFinals(platform, plan, outcome, {
+    threads: Math.min(threads, MOST_THREADS),
+    signal,
+    errors,
+    texts,
+  });
+}
+
+/** Returns the texts of a plan whose evaluation rows are texts. */
+function textsOfPlan({ evaluationRows }: RunDescription): EvaluationTexts | undefined {
+  if ("inputIds" in evaluationRows) return undefined;
+  return async (rows) =>
+    new Map(
+      rows.flatMap((row) => {
+        const example = evaluationRows[row];
+        if (example === undefined) return [];
+        const { text, textPair = null } = example;
+        return [[row, { text, textPair }] as const];
+      }),
+    );
 }
 
 /** Checks that the run will be able to write all of its files and directories. @throws InputError if not */

@@ -36,6 +36,7 @@ import { tokenizerOf } from "../io/tokenizer.ts";
 import { parseVocabulary } from "../io/vocabulary.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
 import { metricsOf } from "../train/metrics/named-metrics.ts";
+import type { EvaluationTexts } from "./final-models.ts";
 import { readModelDirectory } from "./model-directory.ts";
 import type { RowTokenizer } from "./row-file.ts";
 import { joinPath, kindProblem, type RunStorage, readNamedFile } from "./storage.ts";
@@ -44,6 +45,7 @@ import {
   type RowFilesRequest,
   readTrainingRows,
   rowFileProblems,
+  validationTexts,
 } from "./training-rows.ts";
 
 /** Reads and parses the text file at `path`, which the option `label` names. */
@@ -107,6 +109,13 @@ async function readInputs(
 interface RequestedRows {
   readonly rows: TaskRows;
   readonly notices: readonly string[];
+  /** Returns the texts of evaluation rows; absent if the rows are texts. */
+  readonly evaluationTexts?: EvaluationTexts;
+}
+
+/** A planned run, and the texts of its evaluation rows if the plan has only their tokens. */
+export interface PreparedFinetuning extends PlannedFinetuning {
+  readonly evaluationTexts?: EvaluationTexts;
 }
 
 /** Reads the files of a GLUE task. */
@@ -176,6 +185,7 @@ async function readOwnRows(
           hasPairs: columns.textPair !== null,
         },
         notices: describeRows(request, read),
+        evaluationTexts: validationTexts(storage, request, read),
       };
     }),
   );
@@ -197,7 +207,7 @@ function rowTokenizer(
 export async function prepareFinetuning(
   storage: RunStorage,
   request: FinetuningRequest,
-): Promise<Either<readonly Problem[], PlannedFinetuning>> {
+): Promise<Either<readonly Problem[], PreparedFinetuning>> {
   const chosen = chooseRecipes(request);
   if (isLeft(chosen)) return chosen;
   const { task, trainFile } = request;
@@ -218,9 +228,14 @@ export async function prepareFinetuning(
       : taskRows;
   if (rows === undefined) return left(missingSources(request));
   if (isLeft(rows)) return rows;
+  const { evaluationTexts, notices } = rows.right;
   return pipe(
     planFinetuning(chosen.right, request, inputs.right, rows.right.rows),
-    map((plan) => ({ ...plan, notices: [...rows.right.notices, ...plan.notices] })),
+    map((plan) => ({
+      ...plan,
+      notices: [...notices, ...plan.notices],
+      ...(evaluationTexts && { evaluationTexts }),
+    })),
   );
 }
 

@@ -1,31 +1,37 @@
 /** Lists the settings of a plan as names and values, for the report. */
 
-import { type PhaseRecipe, type Recipe, recipePruningConfig } from "../experiment/recipes.ts";
+import { patternOf } from "../experiment/plan.ts";
+import {
+  type PhaseRecipe,
+  recipePruningConfig,
+  type SparsePhaseRecipe,
+} from "../experiment/recipes.ts";
 import { labelNames } from "../experiment/task-labels.ts";
 import type { RunReport } from "../report/run-report.ts";
 import type { RunPlan } from "./plan.ts";
+import { patternLabels } from "./report.ts";
 
 type Settings = RunReport["settings"];
 
-function phaseSettings(name: string, phase: PhaseRecipe, { profile, config }: RunPlan): Settings {
+function phaseSettings(phase: PhaseRecipe, { profile, config }: RunPlan): Settings {
   const labels = labelNames(config);
   const weights = phase.classWeights?.map((weight, id) => `${labels?.[id] ?? id} ${weight}`);
   const { gradientAccumulationSteps: batches } = phase;
   const stepping =
     profile === "inc" ? `${batches}, in the stepping of the example script` : batches;
   return [
-    [`${name}: epochs`, String(phase.epochs)],
-    [`${name}: batch size`, String(phase.batchSize)],
-    [`${name}: batches`, phase.batching],
-    [`${name}: learning rate`, `${phase.learningRate}, ${phase.scheduleName}`],
-    [`${name}: warm-up steps`, String(phase.warmupSteps)],
-    [`${name}: weight decay`, String(phase.weightDecay)],
-    [`${name}: AdamW`, `betas ${phase.betas.join(", ")}; epsilon ${phase.epsilon}`],
-    ...given(`${name}: steps`, phase.maxTrainSteps),
-    ...given(`${name}: batches of an update`, batches && stepping),
-    ...given(`${name}: largest norm of gradients`, phase.maxGradNorm),
-    ...given(`${name}: label smoothing`, phase.labelSmoothing),
-    ...given(`${name}: class weights`, weights?.join(", ")),
+    ["epochs", String(phase.epochs)],
+    ["batch size", String(phase.batchSize)],
+    ["batches", phase.batching],
+    ["learning rate", `${phase.learningRate}, ${phase.scheduleName}`],
+    ["warm-up steps", String(phase.warmupSteps)],
+    ["weight decay", String(phase.weightDecay)],
+    ["AdamW", `betas ${phase.betas.join(", ")}; epsilon ${phase.epsilon}`],
+    ...given("steps", phase.maxTrainSteps),
+    ...given("batches of an update", batches && stepping),
+    ...given("largest norm of gradients", phase.maxGradNorm),
+    ...given("label smoothing", phase.labelSmoothing),
+    ...given("class weights", weights?.join(", ")),
   ];
 }
 
@@ -34,17 +40,44 @@ function given(name: string, value: number | string | undefined): Settings {
   return value === undefined ? [] : [[name, String(value)]];
 }
 
-function sparseSettings({ name, sparse }: Recipe, plan: RunPlan): Settings {
-  if (sparse === null) return [];
+function sparseSettings(sparse: SparsePhaseRecipe, plan: RunPlan): Settings {
   const pruning =
     plan.pruningConfig ?? recipePruningConfig(sparse, plan.trainingRows.length, plan.profile);
   return [
-    ...phaseSettings(name, sparse, plan),
-    [`${name}: distillation weight`, String(sparse.distillationWeight)],
-    [`${name}: padding in distillation`, sparse.distillationPadding],
-    [`${name}: teacher's results kept as`, sparse.teacherCache],
-    [`${name}: pruning`, JSON.stringify(pruning)],
+    ...phaseSettings(sparse, plan),
+    ["distillation weight", String(sparse.distillationWeight)],
+    ["padding in distillation", sparse.distillationPadding],
+    ["teacher's results kept as", sparse.teacherCache],
+    ...Object.entries(pruning).map(
+      ([key, value]) =>
+        [`pruning: ${key}`, typeof value === "string" ? value : JSON.stringify(value)] as const,
+    ),
   ];
+}
+
+/** Lists the settings of the sparse phases: once if all phases have the same value, otherwise by pattern. */
+function settingsOfPatterns(plan: RunPlan): Settings {
+  const phases = plan.recipes.flatMap(({ name: recipe, sparse }) =>
+    sparse === null ? [] : [{ recipe, pattern: patternOf(sparse), sparse }],
+  );
+  const labels = patternLabels(phases);
+  const settings = phases.map(({ sparse }) => new Map(sparseSettings(sparse, plan)));
+  const names = new Set(settings.flatMap((own) => [...own.keys()]));
+  return [...names].flatMap((name): Settings => {
+    const values = settings.map((own) => own.get(name));
+    const [first] = values;
+    if (first !== undefined && values.every((value) => value === first))
+      return [[`sparse: ${name}`, first]];
+    return values.flatMap((value, i) => given(`sparse ${labels[i]}: ${name}`, value));
+  });
+}
+
+/** Lists the numbers and texts of config.json. Its labels and columns are shown elsewhere. */
+function describeModel({ source }: RunPlan["config"]): string {
+  return Object.entries(source)
+    .filter(([, value]) => typeof value !== "object")
+    .map(([key, value]) => `${key} ${value}`)
+    .join(", ");
 }
 
 /** Lists all settings of a plan. `variant` is the kernel variant that was used, even if the plan has `auto`. */
@@ -65,8 +98,12 @@ export function planSettings(plan: RunPlan, seeds: readonly number[], variant: s
     ["vocabulary", `${plan.tokenizer.vocabulary.tokens.length} tokens`],
     ["starts from", plan.initialTensors === undefined ? "random weights" : "a given model"],
     ["teacher", plan.teacher === undefined ? "the dense model" : "a given model"],
-    ["model", JSON.stringify(plan.config.source)],
-    ...(first === undefined ? [] : phaseSettings("dense", first.dense, plan)),
-    ...plan.recipes.flatMap((recipe) => sparseSettings(recipe, plan)),
+    ["model", describeModel(plan.config)],
+    ...(first === undefined
+      ? []
+      : phaseSettings(first.dense, plan).map(
+          ([name, value]) => [`dense: ${name}`, value] as const,
+        )),
+    ...settingsOfPatterns(plan),
   ];
 }

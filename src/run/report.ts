@@ -5,7 +5,10 @@ import type { MeasuredModel, PhaseId, PhaseResult } from "../experiment/events.t
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { readSafetensorsOrThrow, toFloat32 } from "../io/safetensors.ts";
 import type {
+  FinalModel,
+  LossName,
   MaskMatrix,
+  ModelRow,
   PatternRun,
   ResultRow,
   RunReport,
@@ -14,8 +17,11 @@ import type {
 import { mean } from "../report/table.ts";
 import type { Evaluation } from "../train/events.ts";
 import { type Timings, timingKey } from "./board.ts";
-import { classTables, type EvaluatedTask, evaluationTable } from "./evaluation-tables.ts";
+import { evaluationTable } from "./evaluation-tables.ts";
+import { denseLoss, sparseLoss } from "./loss-names.ts";
 import { lineMetric, ratioOf } from "./metrics.ts";
+import { outputMeaning } from "./model-labels.ts";
+import type { RunPlan } from "./plan.ts";
 import type { SeedResult } from "./seed.ts";
 import type { PhaseHistory } from "./seed-history.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
@@ -45,12 +51,14 @@ function curveOf(phase: PhaseHistory, metric: MetricName): SeedCurve {
   return { seed: phase.seed, epochs };
 }
 
-/** Returns a label for the phases of each recipe: the pattern, with the recipe if several have the same pattern. */
-function labelsOf(recipes: readonly (readonly PhaseHistory[])[]): readonly string[] {
-  const patterns = recipes.map(([first]) => first?.pattern ?? "");
-  return patterns.map((pattern, i) => {
+/** Returns a label for each of the sparse phases: the pattern, with the recipe if several have the same pattern. */
+export function patternLabels(
+  phases: readonly Pick<PhaseId, "pattern" | "recipe">[],
+): readonly string[] {
+  const patterns = phases.map(({ pattern }) => pattern);
+  return phases.map(({ pattern, recipe }) => {
     const isAlone = patterns.indexOf(pattern) === patterns.lastIndexOf(pattern);
-    return isAlone ? pattern : `${pattern} (${recipes[i]?.[0]?.recipe ?? ""})`;
+    return isAlone ? pattern : `${pattern} (${recipe})`;
   });
 }
 
@@ -59,12 +67,17 @@ function patternRun(
   label: string,
   phases: readonly PhaseHistory[],
   metric: MetricName,
-  mask: MaskMatrix | undefined,
+  loss: LossName,
+  {
+    mask,
+    final,
+  }: { readonly mask: MaskMatrix | undefined; readonly final: FinalModel | undefined },
 ): PatternRun {
   const [first] = phases;
   const layers = first?.result?.last.sparsity?.layers ?? [];
   return {
     label,
+    loss,
     pattern: first?.pattern ?? "",
     curves: phases.map((phase) => curveOf(phase, metric)),
     schedule: first?.schedule ?? [],
@@ -74,6 +87,7 @@ function patternRun(
       sparsity: ratioOf(count),
     })),
     ...(mask === undefined ? {} : { mask }),
+    ...(final === undefined ? {} : { final }),
   };
 }
 
@@ -131,38 +145,90 @@ async function maskOf(
   return { layer, rows, columns, mask };
 }
 
-/** Returns the tables of final models, if the task has further metrics or rows. By class only for the first seed. */
-function finalTables(
-  results: readonly PhaseResult[],
-  task: EvaluatedTask | undefined,
-): Pick<RunReport, "evaluations" | "classes"> {
-  const [first] = results;
-  if (first === undefined || task === undefined) return {};
-  const ofFirst = results.filter(({ seed }) => seed === first.seed);
+/** What was measured on a final model after the run. */
+export interface MeasuredFinal {
+  readonly bytes: { readonly plain: number; readonly packed: number | null };
+  readonly rowsPerSecond: number;
+  readonly values?: FinalModel["values"];
+  readonly errors?: FinalModel["errors"];
+}
+
+/** What was measured on the final models of the first seed. */
+export interface MeasuredFinals {
+  /** Says how. */
+  readonly note: string;
+  readonly of: (phase: PhaseId) => MeasuredFinal | undefined;
+}
+
+/** Returns how the final model of a phase does on the evaluation rows; undefined until the phase has ended. */
+function finalModel(
+  phase: PhaseHistory | undefined,
+  { config }: RunPlan,
+  finals: MeasuredFinals | undefined,
+): FinalModel | undefined {
+  if (phase?.result == null) return undefined;
+  const { perClass, confusion } = phase.result.last.evaluation;
+  const { names } = outputMeaning(config);
+  const { values, errors } = finals?.of(phase) ?? {};
   return {
-    evaluations: evaluationTable(results, task),
-    classes: ofFirst.flatMap((result) => classTables(result, task)),
+    seed: phase.seed,
+    ...(perClass && {
+      results: {
+        names: perClass.map(({ id }) => names[id] ?? ""),
+        perClass,
+        confusion,
+      },
+    }),
+    ...(values && { values }),
+    ...(errors && { errors }),
   };
 }
 
-/**
- * Builds the report of a complete or interrupted run. Its table shows `metric`; masks are read from saved models. With
- * a `task`, final models are shown by all metrics and by class.
- */
+/** Builds the row of the final models of one phase; undefined until every started seed has one. */
+function modelRow(
+  label: string,
+  outcome: RunOutcome,
+  results: readonly PhaseResult[],
+  metric: MetricName,
+  finals: MeasuredFinals | undefined,
+): ModelRow | undefined {
+  const [first] = results;
+  if (first === undefined || results.length < outcome.seeds.length) return undefined;
+  const measured = finals?.of(first);
+  const last = results.map((result) => result.last);
+  return {
+    label,
+    metric: last.map(({ evaluation }) => metricOf(evaluation, metric)),
+    zeros: first.phase === "dense" ? null : sparsityOf(last, "allLayers"),
+    ...(measured && { bytes: measured.bytes, rowsPerSecond: measured.rowsPerSecond }),
+  };
+}
+
+/** What a report shows beside the outcome of its run. */
+export interface ReportContent extends Pick<RunReport, "title" | "summary" | "settings"> {
+  readonly plan: RunPlan;
+  /** The metric by which models are compared. */
+  readonly metric: MetricName;
+  readonly finals?: MeasuredFinals | undefined;
+}
+
+/** Builds the report of a complete or interrupted run. Masks are read from saved models. */
 export async function reportOf(
   storage: RunStorage,
   outcome: RunOutcome,
-  { metric, task }: { readonly metric: MetricName; readonly task?: EvaluatedTask | undefined },
-  texts: Pick<RunReport, "title" | "summary" | "settings">,
+  { plan, metric, finals, ...texts }: ReportContent,
 ): Promise<RunReport> {
   const phases = outcome.seeds.flatMap((seed) => seed.phases);
   const densePhases = phases.filter(({ phase }) => phase === "dense");
   const sparsePhases = phases.filter(({ phase }) => phase === "sparse");
   const recipes = [...new Set(sparsePhases.map(({ recipe }) => recipe))];
   const sparse = recipes.map((recipe) => sparsePhases.filter((each) => each.recipe === recipe));
-  const labels = labelsOf(sparse);
+  const labels = patternLabels(sparse.flatMap(([first]) => first ?? []));
   const dense = resultsOf(densePhases);
   const masks = await Promise.all(sparse.map(([first]) => maskOf(storage, outcome, first)));
+  const results = resultsOf(phases);
+  const denseRow = modelRow("dense", outcome, dense, metric, finals);
+  const denseFinal = finalModel(densePhases[0], plan, finals);
   return {
     ...texts,
     table: {
@@ -171,8 +237,28 @@ export async function reportOf(
         (phases, i) => resultRow(labels[i] ?? "", outcome, dense, phases, metric) ?? [],
       ),
     },
-    ...finalTables(resultsOf(phases), task),
+    models:
+      denseRow === undefined
+        ? []
+        : [
+            denseRow,
+            ...sparse.flatMap(
+              (phases, i) =>
+                modelRow(labels[i] ?? "", outcome, resultsOf(phases), metric, finals) ?? [],
+            ),
+          ],
+    ...(finals === undefined ? {} : { measurement: finals.note }),
+    // Without further metrics, the other tables show all.
+    ...(plan.metrics.length === 0 || results.length === 0
+      ? {}
+      : { evaluations: evaluationTable(results, plan.metrics) }),
+    denseLoss: denseLoss(plan),
     dense: densePhases.map((phase) => curveOf(phase, metric)),
-    patterns: sparse.map((phases, i) => patternRun(labels[i] ?? "", phases, metric, masks[i])),
+    ...(denseFinal === undefined ? {} : { denseFinal }),
+    patterns: sparse.map((phases, i) => {
+      const shown = { mask: masks[i], final: finalModel(phases[0], plan, finals) };
+      const loss = sparseLoss(plan, phases[0]?.recipe ?? "");
+      return patternRun(labels[i] ?? "", phases, metric, loss, shown);
+    }),
   };
 }

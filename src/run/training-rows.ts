@@ -13,11 +13,13 @@ import {
   rowProblems,
   toProblem,
 } from "../io/rows/problems.ts";
-import type { RowFile } from "../io/rows/row-reader.ts";
+import type { RowFile, TextRow } from "../io/rows/row-reader.ts";
 import { endTraining, endValidation, type LabelledRowSet } from "../io/rows/row-sets.ts";
 import { splitRows } from "../io/rows/split.ts";
 import { type PackedRows, type PackedTokens, selectRows } from "../train/packed-rows.ts";
+import type { EvaluationTexts } from "./final-models.ts";
 import { type RowTokenizer, readTokenFile, type TokenFile } from "./row-file.ts";
+import { readAgain } from "./row-passes.ts";
 import { kindProblem, type RunStorage } from "./storage.ts";
 
 /** The row files of a run and how they are read. Problems name a file's option by its key here, in backticks. */
@@ -37,12 +39,19 @@ interface ReadRows {
   readonly skipped: ProblemLog;
 }
 
+/** A set of rows with their places in a file. */
+interface LocatedRows extends ReadRows {
+  readonly path: string;
+  /** The index of each row in the file, ascending. */
+  readonly kept: Uint32Array;
+}
+
 /** The rows of a run. */
 export interface TrainingRows {
   readonly columns: RowColumns;
   readonly meaning: LabelMeaning;
   readonly training: ReadRows;
-  readonly validation: ReadRows;
+  readonly validation: LocatedRows;
   readonly test: ReadRows | undefined;
   /** The share of rows that were drawn for validation; null with a validation file. */
   readonly split: number | null;
@@ -86,12 +95,12 @@ export async function readTrainingRows(
   const unlikely = labelColumnProblem(read.file, training.right, request);
   if (unlikely !== undefined) return left([unlikely]);
   /** Reads further rows with the columns and labels of the training file. */
-  const readOther = async (path: string): Promise<Either<readonly Problem[], ReadRows>> => {
+  const readOther = async (path: string): Promise<Either<readonly Problem[], LocatedRows>> => {
     const { file, tokens } = await readTokenFile(storage, path, { ...options, columns }, tokenizer);
     const set = endValidation(file, meaning, request);
     if (isLeft(set)) return left(rowProblems(set.left));
     const { kept, labels, skipped } = set.right;
-    return right({ rows: labelledRows(tokens, kept, labels, meaning.names), skipped });
+    return right({ rows: labelledRows(tokens, kept, labels, meaning.names), skipped, path, kept });
   };
   const validation = validationFile === undefined ? undefined : await readOther(validationFile);
   const test = testFile === undefined ? undefined : await readOther(testFile);
@@ -150,9 +159,33 @@ function drawn(
   return right({
     ...found,
     training: { rows: rowsAt(split.training), skipped },
-    validation: { rows: rowsAt(split.validation), skipped: NONE_SKIPPED },
+    validation: {
+      ...{ rows: rowsAt(split.validation), skipped: NONE_SKIPPED },
+      ...{ path: trainFile, kept: split.validation },
+    },
     split: share,
   });
+}
+
+/** Returns the function that reads the texts of validation rows again, since they are not kept in memory. */
+export function validationTexts(
+  storage: RunStorage,
+  request: RowFilesRequest,
+  { columns, validation: { path, kept } }: TrainingRows,
+): EvaluationTexts {
+  return async (rows) => {
+    const wanted = Uint32Array.from(rows, (row) => kept[row] as number);
+    const options = { name: path, options: request, columns, needsLabels: true };
+    const texts = new Map<number, TextRow>();
+    await readAgain(
+      storage,
+      options,
+      wanted,
+    )(async (found) => {
+      for (const row of found) texts.set(rows[texts.size] as number, row);
+    });
+    return texts;
+  };
 }
 
 /** Describes the rows in lines of text: columns, numbers of rows, skipped rows, problem type and labels. */

@@ -232,7 +232,7 @@ test("final models are evaluated on a test file, by class and by confusion", asy
     "Final models",
     "By label: dense, seed 42",
     "Confusions: dense, seed 42",
-    "<td>brick</td>",
+    '<th scope="row">brick</th>',
   ])
     expect(report).toContain(part);
   const json = await finetune("json", changes, "--json");

@@ -116,8 +116,8 @@ test("batches by length and distillation without padding are settings of the run
     digests("run")["sparse/model.safetensors"],
   );
   const report = readFileSync(path("bucketed", "report.html"), "utf8");
-  expect(report).toMatch(/bertmini-mrpc-4x1: batches<\/td><td>bucketed</);
-  expect(report).toMatch(/bertmini-mrpc-4x1: padding in distillation<\/td><td>excluded</);
+  expect(report).toMatch(/sparse: batches<\/th><td>bucketed</);
+  expect(report).toMatch(/sparse: padding in distillation<\/th><td>excluded</);
   const resumed = await espalier(short("bucketed", {}, "--resume"));
   expect(resumed.code).toBe(2);
   for (const message of [

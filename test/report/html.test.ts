@@ -22,9 +22,65 @@ test("the report holds every part", () => {
     expect(page).toContain(escapeMarkup(name));
     expect(page).toContain(escapeMarkup(value));
   }
-  // Per pattern: loss, metric, schedule, layers; and two plots of the dense training.
-  expect(page.match(/<svg /g)).toHaveLength(2 + 4 * SAMPLE.patterns.length);
+  // Per pattern: loss, metric, schedule; and two plots of the dense training. A bar for each layer.
+  expect(page.match(/class="plot"/g)).toHaveLength(2 + 3 * SAMPLE.patterns.length);
+  const layers = SAMPLE.patterns.flatMap((pattern) => pattern.layers);
+  expect(page.match(/class="bar"/g)).toHaveLength(layers.length);
   expect(htmlReport(SAMPLE)).toBe(page);
+});
+
+test("results come first, in words, in one table, and as Markdown", () => {
+  const page = htmlReport(SAMPLE);
+  expect(page).toContain(
+    "4x1: accuracy 97.25 (mean of 2 seeds), 0.3 points worse than dense (97.50); file 17.4 MB dense, 4.10 MB packed; 2.2 times as fast as dense",
+  );
+  expect(page.indexOf("Results")).toBeLessThan(page.indexOf("Dense</h2>"));
+  expect(page).toContain('<td data-label="packed file">4.10 MB</td>');
+  expect(page).toContain("| 4x1     |");
+  expect(page).not.toContain("undefined");
+});
+
+test("plots of patterns have equal axes, and curves name their losses", () => {
+  const [first] = SAMPLE.patterns;
+  if (first === undefined) throw new Error("expected a pattern");
+  const higher = first.curves.map((curve) => ({
+    ...curve,
+    epochs: curve.epochs.map((point) => ({ ...point, loss: 3 * point.loss })),
+  }));
+  const patterns = [first, { ...first, label: "8x1", curves: higher }];
+  const page = htmlReport({ ...SAMPLE, patterns });
+  const axes = [...page.matchAll(/<svg [^>]*><title>Training loss.*?<\/svg>/g)].map(([plot]) =>
+    [...plot.matchAll(/class="tick">([^<]*)</g)].map(([, tick]) => tick).join(),
+  );
+  expect(axes).toHaveLength(3);
+  expect(axes[2]).toBe(axes[1]);
+  expect(axes[1]).not.toBe(axes[0]);
+  for (const name of ["cross-entropy, seed 1", "distillation, seed 2"])
+    expect(page).toContain(`>${name}</text>`);
+});
+
+test("final models have confusions, metrics by label, values and errors", () => {
+  const error = { label: "<b>", predicted: "good", degree: "93 %", textPair: null };
+  const denseFinal = {
+    seed: 1,
+    results: {
+      names: ["bad", "good"],
+      perClass: [0, 1].map((id) => ({ id, precision: 0.5, recall: 0.75, f1: 0.6, support: 4 })),
+      confusion: [
+        [3, 1],
+        [0, 4],
+      ],
+    },
+    values: [[1, 2] as const, [3, 3] as const],
+    errors: [{ ...error, text: "a <script> text" }],
+  };
+  const page = htmlReport({ ...SAMPLE, patterns: [], denseFinal });
+  expect(page).toContain("Confusions: dense, seed 1");
+  expect(page).toContain('<th scope="row">2 good</th><td>0</td>');
+  expect(page).toContain("By label: dense, seed 1");
+  expect(page.match(/class="point"/g)).toHaveLength(2);
+  expect(page).toContain("a &lt;script&gt; text");
+  expect(page).toContain("label <b>&lt;b&gt;</b>, predicted <b>good</b> (93 %)");
 });
 
 test("text from outside stays text", () => {

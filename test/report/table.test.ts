@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
 import {
+  formatBytes,
+  formatMarkdown,
   formatMeanMax,
   formatSignedPercent,
   formatTable,
@@ -84,4 +86,16 @@ test("columns are as wide as their widest cell", () => {
 test("control characters of a cell do not reach the terminal", () => {
   const text = formatTable({ header: ["name"], rows: [["a\u001b[2Jb\nc"], ["d"]] });
   expect(text).toBe("name\n--------\na [2Jb c\nd");
+});
+
+test("Markdown keeps columns apart, whatever the cells contain", () => {
+  const rows = [["a|b", "1"]];
+  expect(formatMarkdown({ header: ["name", "n"], rows })).toBe(
+    ["| name |   n |", "| ---- | --: |", "| a\\|b |   1 |"].join("\n"),
+  );
+});
+
+test("bytes have three digits", () => {
+  const sizes = [999, 1500, 17_400_000, 132_000_000, 2_500_000_000];
+  expect(sizes.map(formatBytes)).toEqual(["999 bytes", "1.50 kB", "17.4 MB", "132 MB", "2.50 GB"]);
 });

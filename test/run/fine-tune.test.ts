@@ -51,6 +51,7 @@ const OPTIONS: FineTuneRunOptions = {
   directory: "run",
   title: "Title",
   summary: "Summary.",
+  measure: false,
 };
 
 function platformOf(storage: MemoryStorage): RunPlatform {
@@ -106,6 +107,31 @@ test("a run needs nothing but a storage and kernels", async () => {
       "run/timings.json",
     ].sort(),
   );
+});
+
+test("final models are measured for the report, which changes nothing else", async () => {
+  const { report, storage } = await run({ measure: true });
+  expect(substance(storage)).toEqual(substance((await whole).storage));
+  expect(report.models.map(({ label }) => label)).toEqual(["dense", "4x1", "2:4"]);
+  const [dense, ...sparse] = report.models;
+  const fileBytes = (path: string) => storage.files.get(path)?.length;
+  expect(dense?.bytes).toEqual({ plain: fileBytes("run/dense/model.safetensors"), packed: null });
+  for (const { bytes } of sparse) {
+    expect(bytes?.plain).toBe(fileBytes("run/sparse-4x1/model.safetensors"));
+    expect(bytes?.packed).toBeGreaterThan(0);
+  }
+  for (const { rowsPerSecond } of report.models) expect(rowsPerSecond).toBeGreaterThan(0);
+  const final = report.patterns[0]?.final;
+  const texts = task.dev.map(({ text }) => text);
+  const correct = final?.results?.confusion?.map((counts, i) => counts[i] ?? 0) ?? [];
+  const wrong = task.dev.length - correct.reduce((sum, count) => sum + count, 0);
+  expect(final?.errors).toHaveLength(wrong);
+  for (const { text, dense: beside } of final?.errors ?? []) {
+    expect(texts).toContain(text);
+    expect(beside).toMatch(/^LABEL_[01]$/);
+  }
+  const { report: silent } = await run({ measure: true, reportErrors: 0 });
+  expect(silent.patterns[0]?.final?.errors).toBeUndefined();
 });
 
 test("recipes with one pattern have a directory and a label each", async () => {
