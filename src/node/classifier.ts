@@ -1,6 +1,7 @@
 /** The functions of `espalier/classifier` for paths of files and directories, with kernels on worker threads. */
 import { availableParallelism } from "node:os";
 import { checkString } from "../core/checks.ts";
+import { InputError } from "../core/either.ts";
 import { MOST_THREADS } from "../kernels/backend.ts";
 import {
   type Classifier,
@@ -31,6 +32,7 @@ import {
 } from "../run/given-files.ts";
 import { createMemoryStorage } from "../run/memory-storage.ts";
 import type { EvaluationDocument } from "../run/model-evaluation.ts";
+import { kindProblem } from "../run/storage.ts";
 import { nodePlatform } from "./fine-tune.ts";
 import { nodeStorage, storageReadingTwice } from "./storage.ts";
 import { createNodeBackend } from "./threaded-backend.ts";
@@ -83,9 +85,9 @@ export async function evaluateClassifier(
   if (typeof rows !== "string") return evaluateGivenRows(classifier, rows, options);
   const parts = partsOf("classifier", classifier);
   checkEvaluation(options, false);
-  const isFile = (await nodeStorage.kind(rows)) === "file";
-  const storage = isFile ? await storageReadingTwice(rows) : nodeStorage;
-  return evaluateStoredRows(parts, storage, rows, false, options);
+  const missing = await kindProblem(nodeStorage, "file", "`rows`", rows);
+  if (missing !== undefined) throw new InputError([missing]);
+  return evaluateStoredRows(parts, await storageReadingTwice(rows), rows, false, options);
 }
 
 /**

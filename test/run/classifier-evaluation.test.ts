@@ -32,6 +32,9 @@ test("the document is that of the command, for a file, a list and a path", async
   expect(await evaluateClassifier(classifier, file)).toEqual(expected);
   expect(await evaluateClassifier(classifier, rows)).toEqual(expected);
   expect(await evaluatePath(classifier, join(root, file.name))).toEqual(expected);
+  await expect(evaluatePath(classifier, join(root, "none.csv"))).rejects.toThrow(
+    "`rows`: expected",
+  );
 });
 
 test("a label that the model does not have is named by its row", async () => {
