@@ -13,16 +13,17 @@ import {
 import { moduleName } from "../checkpoint/layers.ts";
 import { surveyCheckpoint } from "../checkpoint/survey.ts";
 import { counted } from "../core/counted.ts";
+import { sumOf } from "../core/sum.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { turn } from "../node/turn.ts";
 import { checkpointReport } from "../report/checkpoint-report.ts";
-import { formatShare, formatTable, type TextTable } from "../report/table.ts";
+import { formatBytes, formatShare, formatTable, type TextTable } from "../report/table.ts";
 import { withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { flagOption, textOption } from "./options.ts";
-import { printAccount, ROLE_OPTIONS, readModelStatements } from "./tensor-roles.ts";
+import { accountLines, printAccount, ROLE_OPTIONS, readModelStatements } from "./tensor-roles.ts";
 
 const OPTIONS = {
   gzip: flagOption("also compress every tensor and report its compressed size"),
@@ -119,6 +120,27 @@ function printJson(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Con
   out.write(`${JSON.stringify(end)}\n`);
 }
 
+/** Sums up the tensors of each role. */
+function rolesTable(all: readonly InspectedTensor[]): TextTable {
+  const total = sumOf(all, ({ bytes }) => bytes);
+  const roles = [...new Set(all.map(({ tensor }) => tensor.role))];
+  return {
+    header: ["role", "tensors", "bytes", "share", "packed"],
+    rows: roles.map((role) => {
+      const own = all.filter(({ tensor }) => tensor.role === role);
+      const bytes = sumOf(own, (one) => one.bytes);
+      const packed = sumOf(own, (one) => one.packed.bytes);
+      return [
+        role,
+        String(own.length),
+        formatBytes(bytes),
+        formatShare(bytes, total),
+        formatBytes(packed),
+      ];
+    }),
+  };
+}
+
 function reportOf(checkpoint: Checkpoint, { tensors, mask }: Inspection): string {
   const layers = tensors.flatMap(({ tensor, weight, bytes, packed }) => {
     const name = moduleName(tensor.name);
@@ -131,6 +153,8 @@ function reportOf(checkpoint: Checkpoint, { tensors, mask }: Inspection): string
       ? "Tensors as they unpack, and the layouts and bytes in which they are stored."
       : "Tensors as they are, and the bytes that each would take in the smallest of the usual layouts.",
     facts: factsOf(checkpoint, tensors),
+    roles: rolesTable(tensors),
+    account: accountLines("layers", accountFor(tensors.map(({ tensor }) => tensor))),
     tensors: tableOf(tensors),
     zeros: layers.map(({ name, weight }) => ({
       name,

@@ -95,26 +95,33 @@ export function readLayerChoice({
 }
 
 /**
- * Prints an account of all tensors: one line for each reason to leave tensors alone, with the first few names, and the
+ * Describes an account of all tensors: a line for each reason to leave tensors alone, with the first few names, and the
  * roles that were inferred from names and shapes alone. `did` states what the command did with all other tensors.
  */
-export function printAccount(
+export function accountLines(
   did: string,
   { coverage, assumptions }: TensorAccount,
-  out: TextOutput,
-): void {
+): readonly string[] {
   const { elements, judged, left } = coverage;
   const share = (part: number): string => `${part} elements, ${formatShare(part, elements)}`;
-  out.write(`${did}: ${counted(judged.tensors, "tensor")} (${share(judged.elements)})\n`);
   const reasons = new Map<string, typeof left>();
   for (const one of left) reasons.set(one.reason, [...(reasons.get(one.reason) ?? []), one]);
-  for (const [reason, all] of reasons) {
-    const sum = sumOf(all, (one) => one.elements);
-    out.write(`left alone: ${reason}: ${fewOf(all.map(({ name }) => name))} (${share(sum)})\n`);
-  }
-  if (assumptions.length === 0) return;
-  const names = fewOf(assumptions.map(formatAssumption));
-  out.write(
-    `assumed from names and shapes alone: roles of ${counted(assumptions.length, "tensor")}: ${names}\n`,
-  );
+  const assumed = fewOf(assumptions.map(formatAssumption));
+  return [
+    `${did}: ${counted(judged.tensors, "tensor")} (${share(judged.elements)})`,
+    ...[...reasons].map(([reason, all]) => {
+      const sum = sumOf(all, (one) => one.elements);
+      return `left alone: ${reason}: ${fewOf(all.map(({ name }) => name))} (${share(sum)})`;
+    }),
+    ...(assumptions.length === 0
+      ? []
+      : [
+          `assumed from names and shapes alone: roles of ${counted(assumptions.length, "tensor")}: ${assumed}`,
+        ]),
+  ];
+}
+
+/** Prints an account of all tensors. */
+export function printAccount(did: string, account: TensorAccount, out: TextOutput): void {
+  for (const line of accountLines(did, account)) out.write(`${line}\n`);
 }

@@ -9,6 +9,10 @@ interface CheckpointReport {
   /** One or two sentences that state which checkpoint was inspected, and how. */
   readonly summary: string;
   readonly facts: readonly (readonly [name: string, value: string])[];
+  /** The numbers and sizes of the tensors of each role. */
+  readonly roles: TextTable;
+  /** States which tensors are layers, and which are left alone for which reason. */
+  readonly account: readonly string[];
   readonly tensors: TextTable;
   /** The share of zeros in each layer. Bars of layers that satisfy a pattern are accented. */
   readonly zeros: readonly Bar[];
@@ -19,19 +23,23 @@ interface CheckpointReport {
 
 /** Formats a report as an HTML document. All text is escaped. */
 export function checkpointReport(report: CheckpointReport): string {
-  const { title, summary, facts, tensors, zeros, packed, mask } = report;
+  const { title, summary, facts, roles, account, tensors, zeros, packed, mask } = report;
   const figures = [
     ...(zeros.length > 0
       ? [barPlot("Zeros per layer; grey layers satisfy no pattern", zeros)]
       : []),
     ...(packed.length > 0 ? [barPlot("Packed bytes over dense bytes per layer", packed)] : []),
   ];
-  return htmlPage(title, [
+  const parts = [
     paragraph(summary),
     factsTable(facts),
+    heading("Roles and coverage"),
+    htmlTable(roles),
+    ...account.map(paragraph),
+    heading("Tensors"),
+    htmlTable(tensors, "sticky"),
     ...(figures.length > 0 ? [heading("Layers"), figures.join("")] : []),
     ...(mask === undefined ? [] : [maskCard(mask)]),
-    heading("Tensors"),
-    htmlTable(tensors),
-  ]);
+  ];
+  return htmlPage(title, parts, true);
 }

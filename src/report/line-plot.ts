@@ -34,7 +34,7 @@ const RIGHT = PLOT_WIDTH - 8;
 const TITLE_LINE = 17;
 const LEGEND_LINE = 18;
 /** Estimated widths of characters in a title, and in the legend, in SVG units. */
-const TITLE_CHARACTER = 7;
+const TITLE_CHARACTER = 8;
 /** Maximum number of points that are drawn with markers. With more points, markers would overlap. */
 const MOST_MARKERS = 40;
 const LEGEND_CHARACTER = 6.6;

@@ -58,7 +58,9 @@ tbody tr:last-child > * { border-bottom: 0; }
 .sticky th, .sticky td { padding: 5px 8px; }
 .sticky thead th { position: sticky; top: 0; background: var(--card); box-shadow: 0 1px 0 var(--rule); }
 .sticky tbody th { font-weight: 500; min-width: 150px; }
-.sticky .number { text-align: right; white-space: nowrap; }
+.sticky td { overflow-wrap: normal; }
+.sticky td:last-child { overflow-wrap: anywhere; min-width: 80px; }
+.sticky td:last-child, .sticky thead th:last-child { text-align: left; }
 .bars td, .bars th { border: 0; padding: 2px 0 2px 10px; font-size: 13px; vertical-align: middle; }
 .bars th { font-weight: 400; width: 42%; padding-left: 0; line-height: 1.25; }
 .bars td:last-child { width: 4.5em; }
@@ -93,6 +95,12 @@ summary { cursor: pointer; font-weight: 600; font-size: 15px; margin: 0 0 10px; 
 .plot .point { fill-opacity: 0.5; }
 .mask { display: block; max-width: 100%; height: auto; background: var(--plate); image-rendering: pixelated; outline: 1px solid var(--rule); }
 footer { margin-top: 48px; font-size: 13px; color: var(--soft); }
+@media screen and (max-width: 1000px) {
+  .sticky { font-size: 12px; }
+  .sticky thead th { font-size: 12px; }
+  .sticky th, .sticky td { padding: 4px 3px; }
+  .sticky tbody th { min-width: 110px; }
+}
 @media screen and (max-width: 720px) {
   body { padding: 24px 16px 48px; }
   .card { padding: 10px 12px; }
@@ -103,8 +111,10 @@ footer { margin-top: 48px; font-size: 13px; color: var(--soft); }
   .stack tbody th { padding: 0 0 2px; border: 0; font-weight: 600; text-align: left; }
   .stack tbody td { display: flex; justify-content: space-between; gap: 16px; padding: 1px 0; border: 0; text-align: right; }
   .stack td::before { content: attr(data-label); color: var(--soft); font-size: 13px; text-align: left; white-space: nowrap; }
+  .stack td:last-child { text-align: right; }
   .stack td:empty { display: none; }
   .settings th { width: 42%; }
+  .sticky { font-size: 13px; }
   table { font-size: 14px; }
   th, td { padding: 6px; }
 }
