@@ -5,6 +5,7 @@
 
 import { packedFileBytes } from "../checkpoint/pack.ts";
 import type { StopSignal } from "../core/abort.ts";
+import { checkKind } from "../core/checks.ts";
 import { getOrThrow } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import type { PhaseId } from "../experiment/events.ts";
@@ -271,6 +272,7 @@ async function errorRows(
   const found = largestErrors(meaning, logits, plan.evaluationRows.labels, count);
   const rows = found.map(({ row }) => row).toSorted((a, b) => a - b);
   const known = rows.length === 0 ? new Map<number, TextRow>() : await texts(rows);
+  checkKind(known instanceof Map, "evaluationTexts", "a function that resolves to a Map", known);
   const examples = unpackRows(plan.evaluationRows);
   return found.flatMap(({ row, ...error }) => {
     const text = known.get(row);

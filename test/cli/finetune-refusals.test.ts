@@ -215,7 +215,7 @@ test("damaged model files", async () => {
   const empty = await modelWith("model.safetensors", new Uint8Array());
   await refused({ model: empty }, join(empty, "model.safetensors"));
   const config = await modelWith("config.json", '{"model_type": "gpt2"}');
-  await refused({ model: config }, "model_type: expected bert or distilbert");
+  await refused({ model: config }, "model_type: expected one of bert, distilbert");
   const labels = await writeModel(path("labels"), { num_labels: 3 });
   await refused(
     { model: labels, "dense-num-train-epochs": "0" },
