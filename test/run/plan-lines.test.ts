@@ -107,7 +107,7 @@ test("the settings of the report have the weights by label, in phases that read 
     ["dense: largest norm of gradients", "0.5"],
     ["dense: label smoothing", "0.1"],
     ["dense: class weights", "not_equivalent 2.718281828, equivalent 1"],
-    ["bertmini-mrpc-4x1: batches of an update", "2, in the stepping of the example script"],
-    ["bertmini-mrpc-4x1: largest norm of gradients", "0.5"],
+    ["sparse: batches of an update", "2, in the stepping of the example script"],
+    ["sparse: largest norm of gradients", "0.5"],
   ]);
 });
