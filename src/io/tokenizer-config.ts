@@ -25,6 +25,8 @@ const TOKENIZER_CLASSES: readonly string[] = [
   "BertTokenizerFast",
   "DistilBertTokenizer",
   "DistilBertTokenizerFast",
+  "ElectraTokenizer",
+  "ElectraTokenizerFast",
 ];
 
 /** Parses a tokenizer_config.json into options for normalisation. An absent key sets no option. */
@@ -71,6 +73,7 @@ export function formatTokenizerConfig(
   { options }: SlowTokenizer,
   modelConfig: JsonObject,
 ): JsonObject {
+  const { tokenizer } = encoderNames(statedEncoderType(modelConfig) ?? "bert");
   return {
     ...SPECIAL_TOKENS_MAP,
     clean_up_tokenization_spaces: true,
@@ -80,6 +83,7 @@ export function formatTokenizerConfig(
     never_split: null,
     strip_accents: options.stripAccents === options.lowercase ? null : options.stripAccents,
     tokenize_chinese_chars: options.splitChinese,
-    tokenizer_class: encoderNames(statedEncoderType(modelConfig) ?? "bert").tokenizer,
+    // A RoBERTa model may have a WordPiece vocabulary, which its own tokenizer does not read.
+    tokenizer_class: TOKENIZER_CLASSES.includes(tokenizer) ? tokenizer : "BertTokenizer",
   };
 }

@@ -191,6 +191,20 @@ describe("reading a tokenizer", () => {
     ]);
   });
 
+  test("a tokenizer of words can be read again, whatever the model", () => {
+    const slow = getOrThrow(readHuggingFaceTokenizer(tokenizerFiles({})));
+    const classes = ["electra", "roberta"].map((model_type) => {
+      const files = writeHuggingFaceDirectory({
+        config: { model_type },
+        tensors: new Map(),
+        tokenizer: slow,
+      });
+      expect(getOrThrow(readHuggingFaceTokenizer(files)).vocabulary).toEqual(slow.vocabulary);
+      return JSON.parse(textOf(files, "tokenizer_config.json")).tokenizer_class;
+    });
+    expect(classes).toEqual(["ElectraTokenizer", "BertTokenizer"]);
+  });
+
   test("a vocabulary that is absent, no text, or broken", () => {
     const broken = new Map([["vocab.txt", Uint8Array.of(0xff)]]);
     expect(() => getOrThrow(readHuggingFaceTokenizer(broken))).toThrow(
