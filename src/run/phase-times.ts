@@ -4,7 +4,7 @@ import type { PhaseId } from "../experiment/events.ts";
 import { runExperiment } from "../experiment/experiment.ts";
 import { evaluationCount, phaseEpochs } from "../experiment/phase-recipe.ts";
 import { phaseSteps } from "../experiment/plan.ts";
-import type { PhaseRecipe, Recipe } from "../experiment/recipes.ts";
+import type { LocalPruningConfig, PhaseRecipe, Recipe } from "../experiment/recipes.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { type PackedRows, selectRows } from "../train/packed-rows.ts";
 import { experimentOf, type RunPlan } from "./plan.ts";
@@ -60,28 +60,41 @@ function smallPlan(plan: RunPlan): RunPlan {
       return batchSize * gradientAccumulationSteps;
     }),
   );
+  const trainingRows = spreadRows(plan.trainingRows, (1 + MEASURED_STEPS) * rowsOfStep);
   const evaluated = Math.max(...plan.recipes.map((recipe) => recipe.evaluationBatchSize));
   return {
     ...plan,
-    recipes: plan.recipes.map(smallRecipe),
-    trainingRows: spreadRows(plan.trainingRows, (1 + MEASURED_STEPS) * rowsOfStep),
+    recipes: plan.recipes.map((recipe) => smallRecipe(recipe, trainingRows.length)),
+    trainingRows,
     evaluationRows: spreadRows(plan.evaluationRows, evaluated),
     finalRows: undefined,
   };
 }
 
-function smallRecipe(recipe: Recipe): Recipe {
+function smallRecipe(recipe: Recipe, rows: number): Recipe {
   const { dense, sparse } = recipe;
   const once = { evaluations: 1, maxTrainSteps: undefined };
   // Two prune steps, between the second and the third epoch, because some criteria refuse to prune at their first one.
-  const steps = { sparsityWarmEpochs: 1.8, cooldownEpochs: 1, pruningFrequency: 1 };
+  const warmEpochs = (batchSize: number) => Math.max(0, 2 - Math.max(0.2, batchSize / rows));
+  const steps = { cooldownEpochs: 1, pruningFrequency: 1 };
   return {
     ...recipe,
     saveBest: undefined,
     earlyStoppingPatience: undefined,
     dense: { ...dense, ...once, epochs: Math.min(EPOCHS.dense, dense.epochs) },
-    sparse: sparse && { ...sparse, ...once, ...steps, epochs: EPOCHS.sparse },
+    sparse: sparse && {
+      ...{ ...sparse, ...once, ...steps, epochs: EPOCHS.sparse },
+      sparsityWarmEpochs: warmEpochs(sparse.batchSize),
+      pruningConfigs: sparse.pruningConfigs.map(atOnce),
+    },
   };
+}
+
+/** Replaces progressive pruning, which needs more prune steps, by pruning at once, whose steps take as long. */
+function atOnce(config: LocalPruningConfig): LocalPruningConfig {
+  const { pruning_type: type } = config;
+  if (typeof type !== "string") return config;
+  return { ...config, pruning_type: type.replace(/_progressive$/, "") };
 }
 
 /** Returns at most `most` rows, at equal distances, so that their lengths are like those of all rows. */

@@ -282,6 +282,22 @@ test("a dry run tells labels, repeated rows, memory and time, and writes nothing
   expect(existsSync(path("dry"))).toBe(false);
 }, 30_000);
 
+test.each([
+  ["snip_momentum_progressive", "40", "16"],
+  ["block_mask", "4", "1"],
+])(
+  "a dry run times pruning by %s",
+  async (type, epochs, frequency) => {
+    const batch = { "per-device-train-batch-size": "32", "num-train-epochs": epochs };
+    const pruning = { "pruning-type": type, "pruning-frequency": frequency };
+    const rows = { "validation-file": path("validation.csv"), out: undefined };
+    const { code, out, err } = await finetune("", { ...rows, ...batch, ...pruning }, "--dry-run");
+    expect({ code, err }).toMatchObject({ code: 0 });
+    expect(out).toContain("sparse 4x1:");
+  },
+  30_000,
+);
+
 /** What a file has, and the problem that it must be refused with. */
 const REFUSED: readonly (readonly [name: string, text: string | Uint8Array, problem: string])[] = [
   [
