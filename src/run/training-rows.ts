@@ -177,13 +177,15 @@ export function validationTexts(
     const wanted = Uint32Array.from(rows, (row) => kept[row] as number);
     const options = { name: path, options: request, columns, needsLabels: true };
     const texts = new Map<number, TextRow>();
-    await readAgain(
-      storage,
-      options,
-      wanted,
-    )(async (found) => {
-      for (const row of found) texts.set(rows[texts.size] as number, row);
-    });
+    const reading = readAgain(storage, options, wanted);
+    try {
+      await reading(async (found) => {
+        for (const row of found) texts.set(rows[texts.size] as number, row);
+      });
+    } catch {
+      // The file changed or is gone since it was read. The results do not need it.
+      return new Map();
+    }
     return texts;
   };
 }

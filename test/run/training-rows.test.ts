@@ -5,6 +5,7 @@ import {
   type RowFilesRequest,
   readTrainingRows,
   rowFileProblems,
+  validationTexts,
 } from "../../src/run/training-rows.ts";
 import { unpackRows } from "../../src/train/packed-rows.ts";
 import { VOCABULARY } from "../cli/fixtures.ts";
@@ -146,4 +147,13 @@ test("a column of almost as many labels as rows is refused, unless the problem t
   expect(await problemsOf({ "train.csv": columns(41, 21) }, given)).toEqual([]);
   expect(await problemsOf({ "train.csv": columns(42, 21) })).toEqual([]);
   expect(await problemsOf({ "train.csv": columns(22, 20) })).toEqual([]);
+});
+
+test("texts of validation rows are read again, or unknown if their file changed", async () => {
+  const request = { trainFile: "train.csv", validationFile: "validation.csv", splitSeed: 42 };
+  const files = { "train.csv": csv(["tree", "vine"]), "validation.csv": csv(["tree", "vine"]) };
+  const texts = validationTexts(storage, request, await rowsOf(files, request));
+  expect([...(await texts([1]))].map(([row, { text }]) => [row, text])).toEqual([[1, "a wall"]]);
+  await storage.write("validation.csv", csv(["tree"]));
+  expect(await texts([1])).toEqual(new Map());
 });
