@@ -22,7 +22,8 @@ import { phaseDirectory, type RunPlan, resolveRun } from "./plan.ts";
 import { type FileOption, requestProblems } from "./request-checks.ts";
 import { namingOptions } from "./request-problems.ts";
 import { type SeedPlatform, type SeedResult, seedMessages } from "./seed.ts";
-import type { RunStorage } from "./storage.ts";
+import { findSnapshot, snapshotSeeds } from "./snapshot.ts";
+import { joinPath, type RunStorage } from "./storage.ts";
 import { createTurn } from "./turn.ts";
 
 /** The options that name files in a request, as values in memory. `Files` and `Rows` may also be paths. */
@@ -269,12 +270,16 @@ async function* trainingEvents(
   const { seed = 42, threads = 1, signal = new AbortController().signal, resumeFrom } = options;
   const { plan, notices } = await planned(options, place);
   for (const [path, bytes] of await filesIn(RUN, resumeFrom ?? [])) storage.files.set(path, bytes);
+  if (resumeFrom !== undefined && (await findSnapshot(storage, RUN, seed)) === undefined)
+    throw new InputError([await missingSnapshot(storage, seed)]);
   yield { type: "start", notices };
   if (signal.aborted) {
     yield { type: "end", completed: false, diverged: null, models: {} };
     return;
   }
   const turn = createTurn();
+  // The snapshot of a run with several seeds has its own directory for the models of a seed.
+  let directory = RUN;
   const task = {
     plan,
     seed,
@@ -286,6 +291,7 @@ async function* trainingEvents(
   for await (const message of seedMessages({ ...platform, storage }, task, signal)) {
     switch (message.kind) {
       case "started":
+        directory = joinPath(RUN, message.models);
         break;
       case "step": {
         const { phase, done, total, loss } = message;
@@ -299,16 +305,27 @@ async function* trainingEvents(
       case "result": {
         const { result } = message;
         const name = phaseDirectory(plan, result);
-        yield { type: "model", name, files: filesOf(storage.files, `${RUN}/${name}`), result };
+        yield {
+          type: "model",
+          name,
+          files: filesOf(storage.files, joinPath(directory, name)),
+          result,
+        };
         break;
       }
       case "end":
-        yield endOf(storage, plan, message.result);
+        yield endOf(storage, directory, plan, message.result);
         return;
       default:
         message satisfies never;
     }
   }
+}
+
+async function missingSnapshot(storage: RunStorage, seed: number): Promise<Problem> {
+  const seeds = await snapshotSeeds(storage, RUN);
+  const got = seeds.length === 0 ? "no snapshot" : `snapshots of seed ${seeds.join(", ")}`;
+  return { path: "resumeFrom", expected: `a snapshot of seed ${seed}`, got };
 }
 
 /** Reads the inputs of a run and plans it. @throws InputError with all problems */
@@ -329,13 +346,14 @@ function settingsOf(options: TrainingOptions): Omit<FinetuningRequest, FileOptio
 
 function endOf(
   { files }: MemoryStorage,
+  directory: string,
   plan: RunPlan,
   { completed, diverged, phases }: SeedResult,
 ): FineTuningEvent {
   const ended = phases.filter(({ result }) => result !== null);
   const models = ended.map((phase) => {
     const name = phaseDirectory(plan, phase);
-    return [name, filesOf(files, `${RUN}/${name}`)] as const;
+    return [name, filesOf(files, joinPath(directory, name))] as const;
   });
   return { type: "end", completed, diverged, models: Object.fromEntries(models) };
 }

@@ -52,7 +52,12 @@ export interface SeedResult {
 /** A message that a seed posts while it runs. */
 export type SeedMessage =
   /** The first message. `lines` are the metrics in the snapshot from which the seed continues, if any. */
-  | { readonly kind: "started"; readonly lines: readonly MetricsLine[] }
+  | {
+      readonly kind: "started";
+      readonly lines: readonly MetricsLine[];
+      /** The directory of the seed's models, in the directory of the run. */
+      readonly models: string;
+    }
   | {
       readonly kind: "step";
       readonly phase: PhaseId;
@@ -138,7 +143,7 @@ async function* followExperiment(
       history,
       models,
     });
-  yield { kind: "started", lines: history.flatMap(({ epochs }) => epochs) };
+  yield { kind: "started", lines: history.flatMap(({ epochs }) => epochs), models };
   for await (const event of experiment) {
     switch (event.type) {
       case "training": {

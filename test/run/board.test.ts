@@ -67,7 +67,7 @@ test("the steps of all seeds add up, and a resumed seed keeps its lines", async 
   const onStep = (...step: unknown[]) => void steps.push(step);
   const board = createRunBoard(storage, "run", [0, 1], NONE, {}, { onStep });
   const phase = { phase: "sparse", recipe: "r", pattern: "4x1", seed: 1 } as const;
-  await board.onMessage(0, { kind: "started", lines: [line(1, 1)] });
+  await board.onMessage(0, { kind: "started", lines: [line(1, 1)], models: "" });
   await board.onMessage(0, { kind: "step", phase, done: 3, total: 10, loss: 1 });
   await board.onMessage(1, { kind: "step", phase, done: 1, total: 10, loss: 2 });
   expect(steps).toEqual([

@@ -158,6 +158,25 @@ describe("a snapshot", () => {
     }
   });
 
+  test("of a run with several seeds has the models of one of them", async () => {
+    await command("seeds", "--seeds", "42,43");
+    const named = (folder: string) =>
+      filesIn(path("seeds", folder)).map((file) => ({ ...file, name: `${folder}/${file.name}` }));
+    const resumeFrom = ["snapshots", "seed-43/dense", "seed-43/sparse"].flatMap(named);
+    const { models } = endOf(await eventsOf(fineTuneClassifier(given({ resumeFrom, seed: 43 }))));
+    for (const name of ["dense", "sparse"])
+      expect(byName(models[name])).toEqual(byName(filesIn(path("seeds", "seed-43", name))));
+  });
+
+  test("of another seed is refused", async () => {
+    const run = fineTuneClassifier(given({ seed: 7 }));
+    for await (const event of run) if (event.type === "epoch") break;
+    const resumed = fineTuneClassifier(given({ resumeFrom: run.snapshot() ?? [] }));
+    await expect(eventsOf(resumed)).rejects.toThrow(
+      "resumeFrom: expected a snapshot of seed 42, got snapshots of seed 7",
+    );
+  });
+
   test("of other settings is refused", async () => {
     const run = fineTuneClassifier(given());
     for await (const event of run) if (event.type === "epoch") break;
