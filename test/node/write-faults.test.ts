@@ -35,6 +35,9 @@ vi.mock("node:fs", async (importOriginal) => {
   };
 });
 
+// Each run would take seconds to measure its final models, which writes nothing.
+vi.mock("../../src/run/final-models.ts", () => ({ measureFinals: async () => undefined }));
+
 const root = temporaryDirectory();
 const path = (...parts: string[]): string => join(root, ...parts);
 
