@@ -9,6 +9,7 @@ import { checkKind } from "../core/checks.ts";
 import { getOrThrow } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import type { PhaseId } from "../experiment/events.ts";
+import { problemTypeOf } from "../experiment/given-rows.ts";
 import type { TextRow } from "../io/rows/row-reader.ts";
 import { encode } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
@@ -77,8 +78,10 @@ export async function measureFinals(
   const [first] = phases;
   const { threads, signal } = options;
   if (first === undefined || signal?.aborted === true) return undefined;
-  const meaning = outputMeaning(plan.config);
-  const batches = batchesByLength(unpackRows(plan.evaluationRows));
+  const rows = unpackRows(plan.evaluationRows);
+  // A configuration may leave the problem type to the labels.
+  const meaning = { ...outputMeaning(plan.config), problemType: problemTypeOf(plan.config, rows) };
+  const batches = batchesByLength(rows);
   const timed = timedBatches(batches);
   const backend = await startBackend({ variant: plan.variant, threads });
   const work = { storage, backend, meaning, signal, batches, timed };
@@ -89,16 +92,16 @@ export async function measureFinals(
     backend.stop();
   }
   if (found === undefined) return undefined;
-  const rows = sumOf(timed, (batch) => batch.rows.length);
+  const timedRows = sumOf(timed, (batch) => batch.rows.length);
   const { variant } = backend.kernels;
-  const shown = `${rows} of ${plan.evaluationRows.length}`;
+  const shown = `${timedRows} of ${plan.evaluationRows.length}`;
   return {
     note: measurementNote(shown, first.seed, threads, variant),
     of: (phase) => {
       const measured = found.get(keyOf(phase));
       if (phase.seed !== first.seed || measured === undefined) return undefined;
       const { times, ...final } = measured;
-      return { ...final, rowsPerSecond: (1000 * rows) / sumOf(times, (time) => time) };
+      return { ...final, rowsPerSecond: (1000 * timedRows) / sumOf(times, (time) => time) };
     },
   };
 }
