@@ -19,7 +19,7 @@ import {
 import { createMemoryStorage, type MemoryStorage } from "./memory-storage.ts";
 import type { MetricsLine } from "./metrics.ts";
 import { phaseDirectory, type RunPlan, resolveRun } from "./plan.ts";
-import { type FileOption, requestProblems } from "./request-checks.ts";
+import { type FileOption, requestProblems, rowFormProblems } from "./request-checks.ts";
 import { namingOptions } from "./request-problems.ts";
 import { type SeedPlatform, type SeedResult, seedMessages } from "./seed.ts";
 import { findSnapshot, snapshotSeeds } from "./snapshot.ts";
@@ -159,42 +159,8 @@ export function checkTraining<Files, Rows>(
   if (signal !== undefined) checkSignal("signal", signal);
   if (resumeFrom !== undefined) checkFiles("resumeFrom", resumeFrom);
   checkKernels(options, mayStart);
-  const problems = [...requestProblems(options, OWN), ...formProblems(options)];
+  const problems = [...requestProblems(options, OWN), ...rowFormProblems(options)];
   if (problems.length > 0) throw new InputError(problems);
-}
-
-/** The options that only a row file has. */
-const FILE_ALONE = [
-  "textColumn",
-  "textPairColumn",
-  "labelColumn",
-  "labelSeparator",
-  "skipBadRows",
-] as const satisfies readonly (keyof TrainingOptions)[];
-
-/** Returns the problems of sets of rows in different forms, and of options that a list does not have. */
-function formProblems(
-  options: GivenInputs<unknown, unknown> & TrainingOptions,
-): readonly Problem[] {
-  const isList = (rows: unknown): boolean => Array.isArray(rows);
-  const form = (rows: unknown): string => (isList(rows) ? "a list" : "a file");
-  const { rows } = options;
-  const others = (["validationRows", "testRows"] as const).filter((name) => {
-    return options[name] !== undefined && isList(options[name]) !== isList(rows);
-  });
-  const useless = FILE_ALONE.filter((name) => isList(rows) && options[name] !== undefined);
-  return [
-    ...others.map((name) => ({
-      path: `\`${name}\``,
-      expected: `${form(rows)}, as \`rows\` is one`,
-      got: form(options[name]),
-    })),
-    ...useless.map((name) => ({
-      path: `\`${name}\``,
-      expected: "a file as `rows`",
-      got: "a list",
-    })),
-  ];
 }
 
 /** Names the inputs of a request by their paths. */

@@ -132,3 +132,38 @@ export function rowOptionProblems(options: object, others: readonly string[]): r
   const { problemType: _, ...checks } = ROW_CHECKS;
   return problemsOf(options, checks, others);
 }
+
+/** The options that only a row file has. */
+const FILE_ALONE = [
+  "textColumn",
+  "textPairColumn",
+  "labelColumn",
+  "labelSeparator",
+  "skipBadRows",
+] as const satisfies readonly (keyof FinetuningRequest)[];
+
+/** Returns the problems of sets of rows in different forms, and of options that a list does not have. */
+export function rowFormProblems(
+  options: Omit<Partial<FinetuningRequest>, FileOption> &
+    Readonly<Partial<Record<"rows" | "validationRows" | "testRows", unknown>>>,
+): readonly Problem[] {
+  const isList = (rows: unknown): boolean => Array.isArray(rows);
+  const form = (rows: unknown): string => (isList(rows) ? "a list" : "a file");
+  const { rows } = options;
+  const others = (["validationRows", "testRows"] as const).filter((name) => {
+    return options[name] !== undefined && isList(options[name]) !== isList(rows);
+  });
+  const useless = FILE_ALONE.filter((name) => isList(rows) && options[name] !== undefined);
+  return [
+    ...others.map((name) => ({
+      path: `\`${name}\``,
+      expected: `${form(rows)}, as \`rows\` is one`,
+      got: form(options[name]),
+    })),
+    ...useless.map((name) => ({
+      path: `\`${name}\``,
+      expected: "a file as `rows`",
+      got: "a list",
+    })),
+  ];
+}
