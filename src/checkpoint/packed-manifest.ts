@@ -204,7 +204,7 @@ function readEntry(
   if (!isCountList(shape) || shape.length === 0)
     return refuseValue(`${path}.shape`, "a list of counts", shape);
   const elements = byteCount("U8", shape) ?? Infinity;
-  // With one extent of 0, there are no elements, but another extent could still demand any number of rows.
+  // If one extent is 0, there are no elements, however large the other extents are: each has the limit, too.
   if (elements > MOST_ELEMENTS || shape.some((extent) => extent > MOST_ELEMENTS))
     return refuse(`${path}.shape`, `at most ${MOST_ELEMENTS} elements`, `[${shape.join(", ")}]`);
   if (!isPackedDtype(dtype)) return refuseValue(`${path}.dtype`, "F32, F16 or BF16", dtype);

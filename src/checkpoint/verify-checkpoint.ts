@@ -85,7 +85,7 @@ function obstacle({ tensor, layers }: ChosenTensor, pattern: Pattern): LeftTenso
   return leaveTensor(tensor, `${formatPattern(pattern)} does not divide it`);
 }
 
-/** Moves the tensors that cannot be verified from `chosen` to `left`. */
+/** Returns the choice with the tensors that cannot be verified in `left` instead of `chosen`. */
 function judgeable({ chosen, left }: ChosenLayers, pattern: Pattern): ChosenLayers {
   return {
     chosen: chosen.filter((one) => obstacle(one, pattern) === undefined),

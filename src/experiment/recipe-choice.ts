@@ -37,7 +37,7 @@ export function missingSources(request: Partial<FinetuningRequest>): readonly Pr
   ];
 }
 
-/** Returns the name of a task's recipe if none is given. */
+/** Returns the name of a task's default recipe. */
 function defaultRecipe(task: FinetuningRequest["task"]): string {
   return task === "mrpc" || task === "sst2" ? `bertmini-${task}-4x1` : GENERIC;
 }

@@ -7,7 +7,7 @@ export interface EncoderFields {
   readonly tokenTypes: number;
   /** The largest number of tokens in an input. */
   readonly maxPositions: number;
-  /** Number of rows in the table of positions. RoBERTa does not use the first ones. */
+  /** Number of rows in the position embedding table. In RoBERTa, tokens start at the row after the padding id. */
   readonly positionRows: number;
   /** Whether the table of positions is trained. Sinusoidal positions are not. */
   readonly trainsPositions: boolean;

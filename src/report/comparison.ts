@@ -27,7 +27,7 @@ export function formatMetricOverSeeds(values: readonly number[]): string {
     : `${average} (max ${(100 * Math.max(...values)).toFixed(2)})`;
 }
 
-/** Describes each pattern beside the dense models in a sentence, or the dense models if there is no pattern. */
+/** Returns a sentence for each pattern that compares it with the dense models. Without patterns, describes these. */
 export function comparisonLines(metric: string, models: readonly ModelRow[]): readonly string[] {
   const [dense, ...sparse] = models;
   if (dense === undefined) return [];

@@ -19,7 +19,7 @@ export interface ResultRow {
   readonly sparse: readonly number[];
   /** The metrics of the dense models after one-shot pruning without further training, one for each seed. */
   readonly withoutFineTuning?: readonly number[];
-  /** The wall-clock time of the sparse phase in seconds, as a mean over seeds. */
+  /** The mean wall-clock time of the sparse phase in seconds over seeds. */
   readonly seconds: number;
 }
 
@@ -35,7 +35,7 @@ export interface ModelRow {
   readonly label: string;
   /** The metric of the final model, one for each seed. */
   readonly metric: readonly number[];
-  /** The share of zeros in all linear layers, as a mean over seeds; null for dense models. */
+  /** The mean share of zeros in all linear layers over seeds; null for dense models. */
   readonly zeros: number | null;
   /** The bytes of the file of weights and of the same file packed, which is null for dense models. */
   readonly bytes?: { readonly plain: number; readonly packed: number | null };

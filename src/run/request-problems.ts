@@ -10,7 +10,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
   teacherModelNameOrPath: "teacher",
 };
 
-/** `rows/<list>.jsonl:3`, the third row of a list. */
+/** Matches the path that stands for rows in a list, such as `rows/<list>.jsonl:3` for the third one of `rows`. */
 const LISTED = new RegExp(`(\\w+)/${ROW_LIST.replace(".", "\\.")}(?::(\\d+))?`, "g");
 
 function renamed(text: string): string {

@@ -43,7 +43,7 @@ export interface Evaluation extends Readonly<Record<MetricName, number | null>> 
   readonly examples: number;
   /** Mean loss against the labels: cross-entropy, or mean squared error for one output. */
   readonly loss: number;
-  /** Share of rows in which the label's logit is the largest, or in which each of several labels is predicted. */
+  /** Share of rows predicted exactly: the label has the largest logit, or every one of several labels is right. */
   readonly accuracy: number | null;
   /** F1 of class 1, as GLUE computes it for MRPC; null unless there are two classes. */
   readonly f1: number | null;

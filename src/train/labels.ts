@@ -137,8 +137,8 @@ export type BatchLabels =
     };
 
 /**
- * Checks the labels of a batch for logits [rows, outputs]. Without a problem type, infers it like {@link
- * inferProblemType}.
+ * Checks the labels of a batch against logits [rows, outputs], and returns them as the loss reads them. If no problem
+ * type is stated, {@link inferProblemType} infers it.
  *
  * @throws TypeError or RangeError that names the array of labels, or the row of an invalid label
  */

@@ -1,34 +1,17 @@
 /** A small model and rows for the tests of classifiers in memory. */
 
-import { createTokenizer } from "../../src/io/tokenizer.ts";
-import { createBackend } from "../../src/kernels/backend.ts";
-import { parseModelConfigOrThrow } from "../../src/model/config.ts";
-import { initialiseParameters } from "../../src/model/parameters.ts";
 import type { ClassifierFile, ClassifierRow } from "../../src/run/given-files.ts";
 import { filesOf } from "../../src/run/given-files.ts";
 import { createMemoryStorage } from "../../src/run/memory-storage.ts";
-import { saveModelDirectory } from "../../src/run/model-directory.ts";
-import { CONFIG, VOCABULARY } from "../cli/fixtures.ts";
+import { CONFIG } from "../cli/fixtures.ts";
+import { saveSmallModel } from "./small-model.ts";
 
 /** The files of the small model with random weights; `config` changes it. */
 export async function modelFiles(
   config: object = {},
 ): Promise<readonly ClassifierFile<Uint8Array>[]> {
-  const source = { ...CONFIG, ...config };
-  const backend = createBackend({ variant: "scalar" });
-  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(source), 7);
-  const tensors = new Map(
-    [...parameters].map(([name, { value }]) => [
-      name,
-      { shape: value.shape, data: value.data.slice() },
-    ]),
-  );
   const storage = createMemoryStorage();
-  await saveModelDirectory(storage, "m", {
-    config: source,
-    tensors,
-    tokenizer: createTokenizer(VOCABULARY),
-  });
+  await saveSmallModel(storage, "m", { ...CONFIG, ...config });
   return filesOf(storage.files, "m");
 }
 

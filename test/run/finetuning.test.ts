@@ -3,32 +3,18 @@ import { beforeAll, expect, test } from "vitest";
 import { formatProblem, isLeft } from "../../src/core/either.ts";
 import type { FinetuningRequest } from "../../src/experiment/finetuning-request.ts";
 import { missingSources } from "../../src/experiment/recipe-choice.ts";
-import { createTokenizer } from "../../src/io/tokenizer.ts";
-import { createBackend } from "../../src/kernels/backend.ts";
-import { parseModelConfigOrThrow } from "../../src/model/config.ts";
-import { initialiseParameters } from "../../src/model/parameters.ts";
 import { prepareFinetuning } from "../../src/run/finetuning.ts";
-import { saveModelDirectory } from "../../src/run/model-directory.ts";
 import { resolveRun } from "../../src/run/plan.ts";
 import { unpackRows } from "../../src/train/packed-rows.ts";
 import { CONFIG, mrpcText, VOCABULARY } from "../cli/fixtures.ts";
 import { memoryStorage } from "./memory-storage.ts";
+import { saveSmallModel } from "./small-model.ts";
 
 const storage = memoryStorage();
 
 /** Saves the small model with other settings. */
 async function saveModel(directory: string, changes: object = {}): Promise<void> {
-  const config = { ...CONFIG, ...changes };
-  const backend = createBackend({ variant: "scalar" });
-  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(config), 7);
-  const tensors = new Map(
-    [...parameters].map(([name, { value }]) => [
-      name,
-      { shape: value.shape, data: value.data.slice() },
-    ]),
-  );
-  const tokenizer = createTokenizer(VOCABULARY);
-  await saveModelDirectory(storage, directory, { config, tensors, tokenizer });
+  await saveSmallModel(storage, directory, { ...CONFIG, ...changes });
 }
 
 beforeAll(async () => {

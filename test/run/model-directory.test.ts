@@ -7,20 +7,13 @@ import {
   tensorFromFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
-import { createTokenizer } from "../../src/io/tokenizer.ts";
-import { createBackend } from "../../src/kernels/backend.ts";
-import { parseModelConfigOrThrow } from "../../src/model/config.ts";
-import { initialiseParameters } from "../../src/model/parameters.ts";
-import {
-  openModelDirectory,
-  readModelDirectory,
-  saveModelDirectory,
-} from "../../src/run/model-directory.ts";
+import { openModelDirectory, readModelDirectory } from "../../src/run/model-directory.ts";
 import { openStoredCheckpoint } from "../../src/run/stored-checkpoint.ts";
 import { memorySink, openBytes } from "../checkpoint/memory.ts";
-import { CONFIG, VOCABULARY } from "../cli/fixtures.ts";
+import { CONFIG } from "../cli/fixtures.ts";
 import { writeTorch } from "../io/torch-writer.ts";
 import { type MemoryStorage, memoryStorage } from "./memory-storage.ts";
+import { saveSmallModel } from "./small-model.ts";
 
 const DISTILLED = {
   model_type: "distilbert",
@@ -37,17 +30,7 @@ type Weights = ReadonlyMap<string, StoredTensor>;
 /** A storage with a model in `model`, and its weights. */
 async function modelStorage(config: object = CONFIG) {
   const storage = memoryStorage();
-  const source = { ...config };
-  const backend = createBackend({ variant: "scalar" });
-  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(source), 7);
-  const tensors = new Map(
-    [...parameters].map(([name, { value }]) => [
-      name,
-      { shape: value.shape, data: value.data.slice() },
-    ]),
-  );
-  const tokenizer = createTokenizer(VOCABULARY);
-  await saveModelDirectory(storage, "model", { config: source, tensors, tokenizer });
+  const tensors = await saveSmallModel(storage, "model", config);
   const weights = readSafetensorsOrThrow(await storage.read("model/model.safetensors")).tensors;
   return { storage, tensors, weights };
 }

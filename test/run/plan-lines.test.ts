@@ -1,31 +1,18 @@
 import { beforeAll, expect, test } from "vitest";
 import { formatProblem, isLeft } from "../../src/core/either.ts";
 import type { FinetuningRequest } from "../../src/experiment/finetuning-request.ts";
-import { createTokenizer } from "../../src/io/tokenizer.ts";
-import { createBackend } from "../../src/kernels/backend.ts";
-import { parseModelConfigOrThrow } from "../../src/model/config.ts";
-import { initialiseParameters } from "../../src/model/parameters.ts";
 import { prepareFinetuning } from "../../src/run/finetuning.ts";
-import { saveModelDirectory } from "../../src/run/model-directory.ts";
 import { resolveRun } from "../../src/run/plan.ts";
 import { planLines } from "../../src/run/plan-lines.ts";
 import { planSettings } from "../../src/run/plan-settings.ts";
-import { CONFIG, mrpcText, VOCABULARY } from "../cli/fixtures.ts";
+import { mrpcText } from "../cli/fixtures.ts";
 import { memoryStorage } from "./memory-storage.ts";
+import { saveSmallModel } from "./small-model.ts";
 
 const storage = memoryStorage();
 
 beforeAll(async () => {
-  const backend = createBackend({ variant: "scalar" });
-  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(CONFIG), 7);
-  const tensors = new Map(
-    [...parameters].map(([name, { value }]) => [
-      name,
-      { shape: value.shape, data: value.data.slice() },
-    ]),
-  );
-  const tokenizer = createTokenizer(VOCABULARY);
-  await saveModelDirectory(storage, "model", { config: CONFIG, tensors, tokenizer });
+  await saveSmallModel(storage, "model");
   await storage.write("data/train.tsv", mrpcText(32));
   await storage.write("data/dev.tsv", mrpcText(12));
   await storage.write("weights.json", '{"not_equivalent": 2.718281828, "equivalent": 1}');

@@ -3,7 +3,7 @@
  * are known.
  */
 
-/** Bytes of labels, lines and lists: 9 for each row and 4 for each label. */
+/** The labels and line of each row. The arrays take 9 bytes for each row and 4 for each label. */
 export interface LabelColumn {
   /** Every spelling that occurs, without spaces around it. */
   readonly spellings: string[];
