@@ -54,7 +54,7 @@ export interface ExperimentOptions extends ExperimentDescription {
 
 /** The state of an experiment between two steps, as plain data. `version` is the version of this format. */
 export interface ExperimentSnapshot {
-  readonly version: 2;
+  readonly version: 3;
   /** Only an experiment with the same terms can continue from this snapshot. */
   readonly terms: ExperimentTerms;
   /** The index of the current phase: 0 for the dense phase, followed by the sparse phases in order. */
@@ -314,7 +314,7 @@ function captureExperiment(run: Run): ExperimentSnapshot {
   const { phase, dense, results, measured, best } = run;
   const terms = structuredClone(run.terms);
   const training = run.training?.snapshot() ?? null;
-  return { version: 2, terms, phase, training, dense, results, measured, ...(best && { best }) };
+  return { version: 3, terms, phase, training, dense, results, measured, ...(best && { best }) };
 }
 
 function releaseRun(run: Run): void {

@@ -32,7 +32,7 @@ const TENSOR = "$tensor";
 const MAP = "$map";
 
 /** The version of both kinds of snapshots. */
-const VERSION = 2;
+const VERSION = 3;
 
 const ARRAYS = { F32: Float32Array, I32: Int32Array, U8: Uint8Array };
 const DTYPES = ["F32", "I32", "U8"] as const;
@@ -66,12 +66,7 @@ export function decodeSnapshot<Kind extends keyof Snapshots>(
   }
   const problems: Problem[] = [];
   const state = decode(parsed.state, kind, tensors, problems);
-  if (problems.length === 0 && (!isRecord(state) || state.version !== VERSION))
-    problems.push({
-      path: kind,
-      expected: `a snapshot of version ${VERSION}`,
-      got: versionOf(state),
-    });
+  if (problems.length === 0) problems.push(...versionProblems(kind, state));
   return problems.length > 0 ? left(problems) : right(state as Snapshots[Kind]);
 }
 
@@ -81,6 +76,13 @@ export function decodeSnapshotOrThrow<Kind extends keyof Snapshots>(
   encoded: EncodedSnapshot,
 ): Snapshots[Kind] {
   return getOrThrow(decodeSnapshot(kind, encoded));
+}
+
+/** Returns a problem at `path` if a state is not of the current version. */
+export function versionProblems(path: string, state: unknown): readonly Problem[] {
+  if (isRecord(state) && state.version === VERSION) return [];
+  const got = isRecord(state) ? `version ${describe(state.version)}` : describe(state);
+  return [{ path, expected: `a snapshot of version ${VERSION}`, got }];
 }
 
 function encode(value: unknown, path: string, tensors: Map<string, SnapshotTensor>): unknown {
@@ -122,10 +124,6 @@ function decode(
   if (Array.isArray(entries))
     return new Map(entries.map(([key, entry]) => [key, below(key, entry)]));
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, below(key, entry)]));
-}
-
-function versionOf(state: unknown): string {
-  return isRecord(state) ? `version ${describe(state.version)}` : describe(state);
 }
 
 function parseJson(json: string): unknown {

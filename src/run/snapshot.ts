@@ -8,6 +8,7 @@ import {
   decodeSnapshotOrThrow,
   encodeSnapshot,
   type SnapshotTensor,
+  versionProblems,
 } from "../experiment/snapshot.ts";
 import { layOutSafetensors } from "../io/safetensors.ts";
 import type { SeedHistory } from "./seed-history.ts";
@@ -83,14 +84,14 @@ export async function writeSnapshot(
 
 /** A snapshot whose tensors are read one at a time. */
 interface OpenSnapshot extends Pick<SeedSnapshot, "history" | "models"> {
-  /** The terms of the experiment; undefined if the snapshot is of a different version. */
+  /** The terms of the experiment. */
   readonly terms: unknown;
-  /** Reads the experiment. @throws InputError if the snapshot is damaged or of a different version */
+  /** Reads the experiment. @throws InputError if the snapshot is damaged */
   readonly experiment: () => ExperimentSnapshot;
   readonly close: () => void;
 }
 
-/** Opens a seed's snapshot. @throws InputError if the file is not a snapshot */
+/** Opens a seed's snapshot. @throws InputError if the file is not a snapshot, or of a different version */
 export async function openSnapshot(storage: RunStorage, path: string): Promise<OpenSnapshot> {
   const checkpoint = getOrThrow(
     storage.openCheckpoint === undefined
@@ -102,6 +103,12 @@ export async function openSnapshot(storage: RunStorage, path: string): Promise<O
   if (json === undefined || history === undefined) {
     close();
     throw new InputError([{ path, expected: "the snapshot of a run", got: "another file" }]);
+  }
+  const { state } = JSON.parse(json) as { readonly state?: { readonly terms?: unknown } };
+  const problems = versionProblems(path, state);
+  if (problems.length > 0) {
+    close();
+    throw new InputError(problems);
   }
   const tensors = new Map<string, SnapshotTensor>();
   for (const entry of entries) {
@@ -118,7 +125,7 @@ export async function openSnapshot(storage: RunStorage, path: string): Promise<O
   return {
     history: JSON.parse(history) as SeedHistory,
     models: models ?? "",
-    terms: termsIn(json),
+    terms: state?.terms,
     experiment: () => decodeSnapshotOrThrow(EXPERIMENT, { json, tensors }),
     close,
   };
@@ -133,12 +140,6 @@ export async function readSnapshot(storage: RunStorage, path: string): Promise<S
   } finally {
     opened.close();
   }
-}
-
-/** Returns the terms in the JSON of an experiment's snapshot, which contain no tensors. */
-function termsIn(json: string): unknown {
-  const { state } = JSON.parse(json) as { readonly state?: { readonly terms?: unknown } };
-  return state?.terms;
 }
 
 function isArray(dtype: string): dtype is SnapshotTensor["dtype"] {

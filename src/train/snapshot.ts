@@ -59,7 +59,7 @@ export function trainingTerms<Row>(
 
 /** The state of a run between two steps. `version` changes whenever the meaning of a field changes. */
 export interface TrainingSnapshot {
-  readonly version: 2;
+  readonly version: 3;
   /** Only a run with the same terms can continue from this snapshot. */
   readonly terms: TrainingTerms;
   /** The kernel variant of the run. Other variants round differently, so the run can continue only on this one. */
@@ -102,7 +102,7 @@ export function captureSnapshot(
     return [parameter.name, { updates, firstMoment: first, secondMoment: second }] as const;
   });
   return {
-    version: 2,
+    version: 3,
     terms,
     variant: backend.kernels.variant,
     settings: structuredClone(settings),

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 import type { ExperimentSnapshot } from "../../src/experiment/experiment.ts";
 import { writeSafetensors } from "../../src/io/safetensors.ts";
-import { findSnapshot, readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
+import { findSnapshot, openSnapshot, readSnapshot, writeSnapshot } from "../../src/run/snapshot.ts";
 import { memoryStorage } from "./memory-storage.ts";
 
 const EXPERIMENT = {
-  version: 2,
+  version: 3,
   terms: {},
   phase: 1,
   training: null,
@@ -44,4 +44,14 @@ test("another or a damaged file is refused by its path", async () => {
     "other: expected the snapshot of a run, got another file",
   );
   await expect(readSnapshot(storage, "damaged")).rejects.toThrow(/^damaged: expected/);
+});
+
+test("a snapshot of an earlier version is refused by its path and version", async () => {
+  const storage = memoryStorage();
+  const experiment = { ...EXPERIMENT, version: 2 } as unknown as ExperimentSnapshot;
+  await writeSnapshot(storage, "run", 3, { experiment, history: [], models: "" });
+  const path = "run/snapshots/seed-3.safetensors";
+  await expect(openSnapshot(storage, path)).rejects.toThrow(
+    `${path}: expected a snapshot of version 3, got version 2`,
+  );
 });

@@ -336,9 +336,9 @@ function specialValues(
     },
     decodeSnapshotOrThrow: {
       kind: () => "training",
-      encoded: () => nn?.encodeSnapshot?.("training" as never, { version: 2 } as never) as unknown,
+      encoded: () => nn?.encodeSnapshot?.("training" as never, { version: 3 } as never) as unknown,
     },
-    encodeSnapshot: { kind: () => "training", snapshot: () => ({ version: 2 }) },
+    encodeSnapshot: { kind: () => "training", snapshot: () => ({ version: 3 }) },
     dropout: { rate: () => 0.1 },
     embeddingSum: {
       shape: () => [1, 2],
