@@ -14,13 +14,14 @@ import {
   checkRows,
   filesIn,
   filesOf,
+  IN_MEMORY,
   rowsIn,
 } from "./given-files.ts";
 import { createMemoryStorage, type MemoryStorage } from "./memory-storage.ts";
 import type { MetricsLine } from "./metrics.ts";
 import { phaseDirectory, type RunPlan, resolveRun } from "./plan.ts";
 import { type FileOption, requestProblems, rowFormProblems } from "./request-checks.ts";
-import { namingOptions } from "./request-problems.ts";
+import { namingOptions, renamed } from "./request-problems.ts";
 import { type SeedPlatform, type SeedResult, seedMessages } from "./seed.ts";
 import { findSnapshot, snapshotSeeds } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
@@ -181,11 +182,13 @@ export async function placed(
   const modelAt = async (option: "model" | "teacher") => {
     const model = inputs[option];
     if (model === undefined || typeof model === "string") return model;
-    for (const [path, bytes] of await filesIn(option, model as readonly ClassifierFile[]))
+    const directory = `${IN_MEMORY}${option}`;
+    for (const [path, bytes] of await filesIn(directory, model as readonly ClassifierFile[]))
       files.set(path, bytes);
-    return option;
+    return directory;
   };
-  const textAt = (path: string, text: string | undefined): string | undefined => {
+  const textAt = (option: string, text: string | undefined): string | undefined => {
+    const path = `${IN_MEMORY}${option}`;
     if (text !== undefined) files.set(path, new TextEncoder().encode(text));
     return text === undefined ? undefined : path;
   };
@@ -300,7 +303,7 @@ async function planned(options: TrainingOptions, place: PlaceInputs) {
     const [storage, files] = await place();
     const request = { ...settingsOf(options), ...files };
     const { description, notices } = getOrThrow(await prepareFinetuning(storage, request));
-    return { plan: resolveRun(description), notices };
+    return { plan: resolveRun(description), notices: notices.map(renamed) };
   });
 }
 

@@ -56,6 +56,9 @@ async function contentOf({ bytes }: ClassifierFile): Promise<Uint8Array> {
   return ArrayBuffer.isView(bytes) ? bytes : new Uint8Array(await bytes.arrayBuffer());
 }
 
+/** Begins the paths of inputs in memory. No path of a file system contains it. */
+export const IN_MEMORY = "\0";
+
 /** Returns files with their paths in `directory`. */
 export async function filesIn(
   directory: string,
@@ -119,11 +122,12 @@ function checkList(name: string, rows: readonly ClassifierRow[]): void {
   });
 }
 
-/** Returns the path in `directory` and the bytes of rows. A list becomes JSON Lines: line `i + 1` is row `i`. */
+/** Returns the path and the bytes of an option's rows. A list becomes JSON Lines: line `i + 1` is row `i`. */
 export async function rowsIn(
-  directory: string,
+  option: string,
   rows: ClassifierRows,
 ): Promise<readonly [path: string, bytes: Uint8Array]> {
+  const directory = `${IN_MEMORY}${option}`;
   if (!isRowList(rows)) return [`${directory}/${rows.name}`, await contentOf(rows)];
   const lines = rows.map(({ text, textPair, label }) => JSON.stringify({ text, textPair, label }));
   return [`${directory}/${ROW_LIST}`, new TextEncoder().encode(lines.join("\n"))];

@@ -1,6 +1,6 @@
 /** Names options and rows in problems as the caller of a function knows them. */
 import { InputError } from "../core/either.ts";
-import { ROW_LIST } from "./given-files.ts";
+import { IN_MEMORY, ROW_LIST } from "./given-files.ts";
 
 /** The options of a request that functions name otherwise. */
 const OPTIONS: Readonly<Record<string, string>> = {
@@ -13,8 +13,10 @@ const OPTIONS: Readonly<Record<string, string>> = {
 /** Matches the path that stands for rows in a list, such as `rows/<list>.jsonl:3` for the third one of `rows`. */
 const LISTED = new RegExp(`(\\w+)/${ROW_LIST.replace(".", "\\.")}(?::(\\d+))?`, "g");
 
-function renamed(text: string): string {
+/** Returns a message with the caller's names of options and rows. */
+export function renamed(text: string): string {
   return text
+    .replaceAll(IN_MEMORY, "")
     .replace(/`(\w+)`/g, (quoted, key: string) =>
       Object.hasOwn(OPTIONS, key) ? `\`${OPTIONS[key]}\`` : quoted,
     )

@@ -135,6 +135,18 @@ describe("the models have the bytes of the command's", () => {
   });
 });
 
+test("inputs in memory hide no files of the storage below", async () => {
+  const below = createMemoryStorage();
+  for (const name of ["rows/train.csv", "model/config.json", "vocab"])
+    await below.write(name, name);
+  const inputs = createMemoryStorage(new Map(), below);
+  const { trainFile, model: directory } = await placed(inputs, given({ vocab: "[PAD]" }));
+  for (const [name, bytes] of below.files) expect(await inputs.read(name)).toBe(bytes);
+  expect(await inputs.list("model")).toEqual(["config.json"]);
+  expect(await inputs.read(trainFile ?? "")).toBe(training.bytes);
+  expect((await inputs.list(directory ?? "")).length).toBe(model.length);
+});
+
 describe("a snapshot", () => {
   test("is plain data that continues a run to the same bytes, from any step", async () => {
     const whole = endOf(await eventsOf(fineTuneClassifier(given()))).models;
