@@ -1,6 +1,6 @@
 /** Reads the values of a checkpoint's tensors, from which scores and verdicts are computed. */
-import { rawElements, widenForZeros } from "../io/dtypes.ts";
-import { toFloat32 } from "../io/safetensors.ts";
+import { widenForZeros } from "../io/dtypes.ts";
+import { asFloat32, toFloat32 } from "../io/safetensors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { SurveyedTensor } from "./survey.ts";
 import type { WeightValues } from "./verify.ts";
@@ -34,9 +34,7 @@ export function float32Values(
   tensor: SurveyedTensor,
   memory?: Uint8Array,
 ): Float32Array {
-  const stored = checkpoint.read(tensor.entry, memory);
-  const raw = rawElements(stored.dtype, stored.bytes);
-  const values = raw instanceof Float32Array ? raw : toFloat32(stored);
+  const values = asFloat32(checkpoint.read(tensor.entry, memory));
   if (tensor.mask === null) return values;
   return Float32Array.from(maskedBy(values, toFloat32(checkpoint.read(tensor.mask))));
 }

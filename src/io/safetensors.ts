@@ -18,7 +18,14 @@ import {
 } from "../core/checks.ts";
 import { type Either, getOrThrow, isLeft, type Problem, right } from "../core/either.ts";
 import { plainBytes } from "./bytes.ts";
-import { DTYPES, type Dtype, isDtype, narrowFromFloat32, widenToFloat32 } from "./dtypes.ts";
+import {
+  DTYPES,
+  type Dtype,
+  isDtype,
+  narrowFromFloat32,
+  rawElements,
+  widenToFloat32,
+} from "./dtypes.ts";
 import {
   byteCount,
   isCountList,
@@ -87,6 +94,13 @@ export function readSafetensorsOrThrow(
 export function toFloat32(tensor: StoredTensor): Float32Array {
   checkTensor(tensor);
   return widenToFloat32(tensor.dtype, tensor.bytes);
+}
+
+/** Like {@link toFloat32}, but the result may share the memory of the tensor's bytes. */
+export function asFloat32(tensor: StoredTensor): Float32Array {
+  checkTensor(tensor);
+  const raw = rawElements(tensor.dtype, tensor.bytes);
+  return raw instanceof Float32Array ? raw : widenToFloat32(tensor.dtype, tensor.bytes);
 }
 
 /** Checks that a value has the form of a stored tensor. */

@@ -26,7 +26,7 @@ import {
 } from "../io/hugging-face.ts";
 import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
 import { canonicalNames } from "../io/parameter-names.ts";
-import { tensorFromFloat32, toFloat32 } from "../io/safetensors.ts";
+import { asFloat32, tensorFromFloat32 } from "../io/safetensors.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
 import { type NamedValues, parameterList } from "../model/parameters.ts";
@@ -53,7 +53,7 @@ export interface SavedModel {
 export interface OpenModel extends Omit<LoadedModel, "tensors"> {
   /** The stored parameters of the model, by their names in transformers. */
   readonly tensors: ReadonlyMap<string, CheckpointEntry>;
-  /** Reads a tensor as float32. @throws InputError for a damaged packed tensor, or an error from the storage */
+  /** Reads a tensor as float32, which may share the storage's bytes. @throws InputError for a damaged packed tensor, or an error from the storage */
   readonly read: (entry: CheckpointEntry) => NamedValues;
   readonly close: () => void;
 }
@@ -92,7 +92,7 @@ export async function openModelDirectory(
           tokenizer,
           weights: checkpoint.path,
           read: (entry: CheckpointEntry) => {
-            return { shape: entry.shape, data: toFloat32(checkpoint.read(entry)) };
+            return { shape: entry.shape, data: asFloat32(checkpoint.read(entry)) };
           },
           close: checkpoint.close,
         })),

@@ -2,12 +2,12 @@ import type { LinearProduct } from "../autograd/records.ts";
 import { checkObject } from "../core/checks.ts";
 import { sumOf } from "../core/sum.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { BLOCK_HEIGHTS, type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
+import { type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
 import { createIntegerTensor, createTensor, creating, Tensor } from "../tensor/tensor.ts";
 import { packBlocks } from "./blocks.ts";
-import { occupiedChannels, packChannels } from "./channels.ts";
-import type { MatrixShape } from "./elements.ts";
-import { countKeptBlocks } from "./tally.ts";
+import { packChannels } from "./channels.ts";
+import { bitsOf, type MatrixShape } from "./elements.ts";
+import { occupancyOf } from "./occupancy.ts";
 
 /**
  * How inference computes y = W x + b: densely, by kept blocks of `height` x 1, or without zero rows and columns of W.
@@ -30,24 +30,26 @@ export interface LinearFacts {
   readonly columns: number;
 }
 
-/** Replaces -0 (a negative weight times a zero mask) with +0, because layouts would store -0 as an element. */
+/**
+ * Replaces -0 (a negative weight times a zero mask) with +0, because layouts would store -0 as an element. Returns the
+ * given array if it has none.
+ */
 function withPositiveZeros(weight: Float32Array): Float32Array {
-  return weight.map((value) => value + 0);
+  const bits = bitsOf(weight);
+  const first = bits.indexOf(NEGATIVE_ZERO);
+  if (first < 0) return weight;
+  const plain = weight.slice();
+  for (let i = first; i < plain.length; i++) plain[i] += 0;
+  return plain;
 }
+
+/** The bits of -0. */
+const NEGATIVE_ZERO = 0x8000_0000;
 
 /** Counts the kept blocks, rows and columns of a weight [outputs, inputs]. -0 counts as zero. */
 export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFacts {
   const [outputs, inputs] = shape;
-  const heights = BLOCK_HEIGHTS.filter((height) => outputs % height === 0);
-  const plain = withPositiveZeros(weight);
-  const { rows, columns } = occupiedChannels(plain, shape);
-  return {
-    outputs,
-    inputs,
-    blocks: new Map(heights.map((height) => [height, countKeptBlocks(plain, shape, [height, 1])])),
-    rows: rows.length,
-    columns: columns.length,
-  };
+  return { outputs, inputs, ...occupancyOf(weight, shape) };
 }
 
 /** Lists the possible executions of a weight, dense first. */

@@ -31,8 +31,10 @@ export function compactFeedForward(layer: FeedForward): CompactedFeedForward {
   checkLength("expand", expand, hidden * width);
   checkLength("expandBias", expandBias, hidden);
   checkLength("contract", contract, width * hidden);
-  const reached = (unit: number): boolean =>
-    expand.subarray(unit * width, (unit + 1) * width).some((value) => value !== 0);
+  const reached = (unit: number): boolean => {
+    for (let i = unit * width; i < (unit + 1) * width; i++) if (expand[i] !== 0) return true;
+    return false;
+  };
   const read = (unit: number): boolean => {
     for (let row = 0; row < width; row++) if (contract[row * hidden + unit] !== 0) return true;
     return false;

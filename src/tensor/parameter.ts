@@ -58,13 +58,13 @@ export function createFrozenParameter(
   values: Float32Array | null,
 ): Parameter {
   if (values !== null) checkFloat32Array("values", values, elementCount(shape));
-  // Copied first, because `values` may be a view of this memory, which is invalid if the reservation grows the memory.
-  const copy = values?.slice();
+  // A view of this memory is copied first, because it is invalid after a reservation that grows the memory.
+  const given = values !== null && memory.holds(values) ? values.slice() : values;
   return creating((hold) => {
     const reserve = (length: number): Tensor =>
       hold(new Tensor(memory, shape, memory.reserve(length)));
-    const value = reserve(copy?.length ?? 1);
-    if (copy !== undefined) value.data.set(copy);
+    const value = reserve(given?.length ?? 1);
+    if (given !== null) value.data.set(given);
     return Object.freeze({ name, value, gradient: reserve(1) });
   });
 }

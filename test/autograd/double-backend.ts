@@ -39,6 +39,7 @@ export function createDoubleBackend(): Backend {
       if (view === undefined) throw new RangeError("region: used after it was freed");
       return view;
     },
+    holds: (view) => [...floats.values()].some(({ buffer }) => buffer === view.buffer),
     usage: () => ({ used, reserved: used }),
   };
   return { kernels: { ...scalarKernels, attentionSoftmaxForward }, memory };

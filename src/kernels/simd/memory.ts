@@ -26,6 +26,8 @@ export interface Memory {
   float32(region: Region): Float32Array;
   /** Like `float32`, but as 32-bit integers. */
   int32(region: Region): Int32Array;
+  /** Whether an array is a view of this memory. */
+  holds(view: Float32Array): boolean;
   /** The number of bytes in use, and the number of bytes reserved. */
   usage(): { readonly used: number; readonly reserved: number };
 }
@@ -162,6 +164,7 @@ function createMemory(base: number, storage: Storage): Memory {
     },
     float32: (region) => viewed(region).floats(storage.buffer()),
     int32: (region) => viewed(region).integers(storage.buffer()),
+    holds: (view) => view.buffer === storage.buffer(),
     usage: () => ({ used, reserved: storage.buffer().byteLength }),
   };
 }
