@@ -116,50 +116,43 @@ export function packBlocks<E extends ElementArray>(
   const bits = bitsOf(data);
   const occupied = new Uint8Array(blockColumns);
   const starts = new Uint32Array(blockRows + 1);
+  const found = indexArray(blockRows * blockColumns, blockColumns);
   let count = 0;
   for (let row = 0; row < blockRows; row++) {
-    count += occupiedInto(bits, mask, shape, block, row, occupied);
+    if (occupiedInto(bits, mask, shape, block, row, occupied) > 0)
+      // Written for every column and counted for the occupied ones, because a branch would often be mispredicted.
+      for (let column = 0; column < blockColumns; column++) {
+        found[count] = column;
+        count += occupied[column];
+      }
     starts[row + 1] = count;
   }
   if (count * block[0] * block[1] > MOST_ELEMENTS)
     throw new RangeError(mismatch("block", "blocks that fit into memory", block.join("x")));
-  const columns = indexArray(count, blockColumns);
-  let next = 0;
-  for (let row = 0; row < blockRows; row++) {
-    if (starts[row] === starts[row + 1]) continue;
-    occupiedInto(bits, mask, shape, block, row, occupied);
-    for (let column = 0; column < blockColumns; column++)
-      if (occupied[column] === 1) columns[next++] = column;
-  }
   const values = zerosLike(data, count * block[0] * block[1]);
+  const columns = found.slice(0, count);
   const positions: BlockPositions = { shape: [...shape], block: [...block], starts, columns };
-  const target = bitsOf(values);
-  forEachKept(positions, (start, position) => {
-    target[position] = bits[start];
-  });
+  copyKept(positions, bits, bitsOf(values), "pack");
   return { layout: "blocks", ...positions, values };
 }
 
 /** Returns the dense row-major matrix. Elements outside the kept blocks are +0. */
 export function unpackBlocks<E extends ElementArray>(matrix: BlockMatrix<E>): E {
   const dense = zerosLike(matrix.values, matrix.shape[0] * matrix.shape[1]);
-  const [bits, from] = [bitsOf(dense), bitsOf(matrix.values)];
-  forEachKept(matrix, (start, position) => {
-    bits[start] = from[position];
-  });
+  copyKept(matrix, bitsOf(dense), bitsOf(matrix.values), "unpack");
   return dense;
 }
 
-/**
- * Visits each element of the kept blocks that is within the matrix, with its index in the dense matrix and its index in
- * `values`.
- */
-function forEachKept(
+/** Copies the elements of the kept blocks that are within the matrix from its dense form to `values`, or back. */
+function copyKept(
   { shape, block, starts, columns }: BlockPositions,
-  visit: (start: number, position: number) => void,
+  dense: Uint32Array | Uint16Array,
+  values: Uint32Array | Uint16Array,
+  direction: "pack" | "unpack",
 ): void {
   const [height, width] = block;
   const size = height * width;
+  const packs = direction === "pack";
   for (let blockRow = 0; blockRow + 1 < starts.length; blockRow++) {
     const end = starts[blockRow + 1];
     const rows = Math.min(height, shape[0] - blockRow * height);
@@ -169,7 +162,8 @@ function forEachKept(
       for (let row = 0; row < rows; row++) {
         const start = (blockRow * height + row) * shape[1] + column;
         const position = index * size + row * width;
-        for (let i = 0; i < inside; i++) visit(start + i, position + i);
+        if (packs) for (let i = 0; i < inside; i++) values[position + i] = dense[start + i];
+        else for (let i = 0; i < inside; i++) dense[start + i] = values[position + i];
       }
     }
   }

@@ -35,14 +35,11 @@ export function compactFeedForward(layer: FeedForward): CompactedFeedForward {
     for (let i = unit * width; i < (unit + 1) * width; i++) if (expand[i] !== 0) return true;
     return false;
   };
-  const read = (unit: number): boolean => {
-    for (let row = 0; row < width; row++) if (contract[row * hidden + unit] !== 0) return true;
-    return false;
-  };
+  const isRead = nonZeroColumns(contract, hidden);
   const kept: number[] = [];
   let constant = 0;
   for (let unit = 0; unit < hidden; unit++) {
-    if (!read(unit)) continue;
+    if (isRead[unit] === 0) continue;
     const isReached = reached(unit);
     if (!isReached && expandBias[unit] === 0) continue;
     if (!isReached) constant++;
@@ -66,4 +63,19 @@ export function compactFeedForward(layer: FeedForward): CompactedFeedForward {
     width,
     constant,
   };
+}
+
+/** Marks the columns of a row-major matrix that have an element other than zero. */
+function nonZeroColumns(data: Float32Array, columns: number): Uint8Array {
+  const marks = new Uint8Array(columns);
+  let left = columns;
+  // Row by row, because most columns are marked by one of the first rows.
+  for (let first = 0; first < data.length && left > 0; first += columns) {
+    for (let column = 0; column < columns; column++) {
+      if (marks[column] !== 0 || data[first + column] === 0) continue;
+      marks[column] = 1;
+      left--;
+    }
+  }
+  return marks;
 }
