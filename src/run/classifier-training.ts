@@ -65,7 +65,7 @@ export interface FineTuneClassifierOptions
   extends GivenInputs<readonly ClassifierFile[], ClassifierRows>,
     TrainingOptions {}
 
-/** An event of {@link fineTuneClassifier}, as plain data. */
+/** An event of {@link fineTuneClassifier}, as plain data. It shares no memory with the run: it may be changed or transferred. */
 export type FineTuningEvent =
   /** The first event: all inputs are valid. */
   | { readonly type: "start"; readonly notices: readonly string[] }
@@ -98,15 +98,17 @@ export type FineTuningEvent =
 /** A run. Iterating over it trains; leaving the loop frees all memory. */
 export interface FineTuningRun extends AsyncIterableIterator<FineTuningEvent> {
   /**
-   * Returns the latest snapshot as plain data, or null if there is none yet. A run makes one after each evaluation, after
-   * each phase, and when the signal stops it. Its files are those of the command's `--out`, which `--resume` continues.
+   * Returns a copy of the latest snapshot as plain data, or null if there is none yet. A run makes one after each
+   * evaluation, after each phase, and when the signal stops it. Its files are those of the command's `--out`, which
+   * `--resume` continues.
    */
   snapshot(): readonly ClassifierFile<Uint8Array>[] | null;
 }
 
 /**
  * Fine-tunes a dense classifier, then prunes a copy of it while it is distilled from the dense one. The models have the
- * bytes that the command `finetune` writes with the same options, seed and kernel variant.
+ * bytes that the command `finetune` writes with the same options, seed and kernel variant. Files in `options` are not
+ * copied: they must not be changed or transferred until the run has ended.
  *
  * @throws TypeError or RangeError for an invalid argument. The first iteration throws an InputError with all problems of
  *   rows, models and settings; then no memory is taken
@@ -269,7 +271,7 @@ async function* trainingEvents(
         break;
       }
       case "epoch":
-        yield { type: "epoch", metrics: message.line };
+        yield { type: "epoch", metrics: structuredClone(message.line) };
         break;
       case "result": {
         const { result } = message;
@@ -278,7 +280,7 @@ async function* trainingEvents(
           type: "model",
           name,
           files: filesOf(storage.files, joinPath(directory, name)),
-          result,
+          result: structuredClone(result),
         };
         break;
       }

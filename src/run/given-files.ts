@@ -69,13 +69,15 @@ export async function filesIn(
   );
 }
 
-/** Returns the files in `directory`, without it in their names. */
+/** Returns copies of the files in `directory`, without it in their names. */
 export function filesOf(
   files: ReadonlyMap<string, Uint8Array>,
   directory: string,
 ): readonly ClassifierFile<Uint8Array>[] {
   return [...files].flatMap(([path, bytes]) =>
-    path.startsWith(`${directory}/`) ? [{ name: path.slice(directory.length + 1), bytes }] : [],
+    path.startsWith(`${directory}/`)
+      ? [{ name: path.slice(directory.length + 1), bytes: bytes.slice() }]
+      : [],
   );
 }
 

@@ -147,6 +147,36 @@ test("inputs in memory hide no files of the storage below", async () => {
   expect((await inputs.list(directory ?? "")).length).toBe(model.length);
 });
 
+test("events and snapshots are copies", async () => {
+  const whole = fineTuneClassifier(given());
+  const expected = endOf(await eventsOf(whole)).models;
+  const run = fineTuneClassifier(given());
+  const spoil = (files: readonly ClassifierFile<Uint8Array>[]): void => {
+    for (const { bytes } of files) structuredClone(bytes, { transfer: [bytes.buffer] });
+  };
+  const events: FineTuningEvent[] = [];
+  for await (const event of run) {
+    events.push(event);
+    if (event.type === "epoch") {
+      Object.assign(event.metrics, { epoch: 99 });
+      spoil(run.snapshot() ?? []);
+    }
+    if (event.type === "model") {
+      Object.assign(event.result, { metric: "none" });
+      spoil(event.files);
+    }
+  }
+  const { models } = endOf(events);
+  const resumeFrom = run.snapshot() ?? [];
+  expect(byName(resumeFrom)).toEqual(byName(whole.snapshot() ?? []));
+  for (const name of ["dense", "sparse"]) {
+    expect(byName(models[name])).toEqual(byName(expected[name]));
+    spoil(models[name] ?? []);
+  }
+  const again = endOf(await eventsOf(fineTuneClassifier(given({ resumeFrom })))).models;
+  expect(byName(again.sparse)).toEqual(byName(expected.sparse));
+});
+
 describe("a snapshot", () => {
   test("is plain data that continues a run to the same bytes, from any step", async () => {
     const whole = endOf(await eventsOf(fineTuneClassifier(given()))).models;
