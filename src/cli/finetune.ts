@@ -225,7 +225,7 @@ export const finetuneCommand: Command = defineCommand({
       return await runTrainingCommand(options, { json, verbose }, console);
     } catch (error) {
       const hasSparse = plan.recipes.some(({ sparse }) => sparse !== null);
-      throw namingSettings(namingRows(error, values), hasSparse);
+      throw namingSettings(namingRows(error, values), hasSparse, values);
     }
   },
 });

@@ -9,7 +9,7 @@ import { EXPERIMENT_OPTIONS, type ExperimentDescription } from "./plan.ts";
 interface CheckedOptions extends ExperimentDescription {
   readonly backend: Backend;
   readonly seed: number;
-  readonly resumeFrom?: object | undefined;
+  readonly resumeFrom?: { readonly terms: { readonly phases: unknown } } | undefined;
 }
 
 /** Checks the options of an experiment. @throws TypeError or RangeError that names one */
@@ -17,7 +17,12 @@ export function checkExperiment(options: CheckedOptions): void {
   checkOptions("options", options, EXPERIMENT_OPTIONS);
   checkBackend(options.backend);
   checkGivenModels(options);
-  if (options.resumeFrom !== undefined) checkObject("resumeFrom", options.resumeFrom, "terms");
+  const { resumeFrom } = options;
+  if (resumeFrom !== undefined) {
+    checkObject("resumeFrom", resumeFrom, "terms");
+    checkObject("resumeFrom.terms", resumeFrom.terms, "phases");
+    checkRecords("resumeFrom.terms.phases", resumeFrom.terms.phases, "id");
+  }
   checkRecords("recipes", options.recipes, "name", "dense", "metric");
   checkRecords("trainingRows", options.trainingRows, "inputIds");
   checkRecords("evaluationRows", options.evaluationRows, "inputIds");

@@ -16,7 +16,6 @@ import { type FineTuning, fineTune } from "../train/loop.ts";
 import {
   type StoredParameters,
   setParametersInto,
-  snapshotDifferences,
   storedParameters,
   type TrainingSnapshot,
 } from "../train/snapshot.ts";
@@ -28,6 +27,7 @@ import {
   type TrainableModel,
 } from "../train/trainable-model.ts";
 import { type BestModel, betterModel, comparedFrom, isOutOfPatience } from "./best-model.ts";
+import { changedTerms } from "./changed-terms.ts";
 import { checkExperiment } from "./check-experiment.ts";
 import type { ExperimentEvent, MeasuredModel, PhaseResult } from "./events.ts";
 import { checkLabelSettings, problemTypeOf } from "./given-rows.ts";
@@ -110,7 +110,7 @@ export function runExperiment(options: ExperimentOptions): Experiment {
   const problemType = problemTypeOf(config, options.trainingRows);
   const plan = resolveExperiment(options);
   const terms = experimentTerms(plan, planPhases(plan, seed));
-  const problems = resumeFrom ? snapshotDifferences("run", terms, resumeFrom.terms) : [];
+  const problems = resumeFrom ? changedTerms("run", terms, resumeFrom.terms) : [];
   if (problems.length > 0) throw new InputError(problems);
   const parameters =
     initialTensors === undefined

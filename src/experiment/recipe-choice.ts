@@ -5,7 +5,7 @@ import type { FinetuningRequest } from "./finetuning-request.ts";
 import { fitGeneric, isGeneric, NOMINAL_FACTS, type RecipeFacts } from "./generic-recipe.ts";
 import { unusedLabelLossProblems } from "./label-loss-options.ts";
 import { overrideProblems, recipeWith } from "./recipe-overrides.ts";
-import { GENERIC, RECIPES, type Recipe } from "./recipes.ts";
+import { GENERIC, patternSuffix, RECIPES, type Recipe } from "./recipes.ts";
 
 /** The options that only have an effect if rows are not in the form of a task. */
 const ROW_OPTIONS = [
@@ -96,7 +96,7 @@ function byPattern(
   }
   return right(
     patterns.map((pattern) => ({
-      base: { ...base, name: `${base.name}-${pattern.replaceAll(":", "in")}` },
+      base: { ...base, name: `${base.name}${patternSuffix(pattern)}` },
       request: { ...request, pruningPattern: pattern },
     })),
   );

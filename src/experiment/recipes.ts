@@ -296,6 +296,11 @@ export function pruningSteps(
   return { startStep, endStep, pruningFrequency };
 }
 
+/** Returns the end of a recipe's name if a request has several patterns, each with a recipe of its own. */
+export function patternSuffix(pattern: string): string {
+  return `-${pattern.replaceAll(":", "in")}`;
+}
+
 /** The layer before the classifier in RoBERTa and ELECTRA, which is to them what the pooler is to BERT. */
 const HEAD_LAYER = "classifier.dense";
 

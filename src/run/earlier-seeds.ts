@@ -1,9 +1,9 @@
 /** Keeps the seeds of earlier runs in a directory: a run that resumes some seeds also reports the others. */
 import { InputError, isLeft } from "../core/either.ts";
+import { changedTerms } from "../experiment/changed-terms.ts";
 import { experimentTerms, planPhases } from "../experiment/plan.ts";
 import { isJsonObject, parseJson } from "../io/json.ts";
 import { decodeLossy } from "../io/text.ts";
-import { snapshotDifferences } from "../train/snapshot.ts";
 import { METRICS_FILE } from "./board.ts";
 import { experimentOf, type RunPlan } from "./plan.ts";
 import type { SeedResult } from "./seed.ts";
@@ -49,7 +49,7 @@ export async function resumedSeeds(
     if (seeds.includes(seed)) continue;
     const phases = planPhases(plan, seed);
     const terms = experimentTerms(experiment, phases);
-    const problems = snapshotDifferences(`seed ${seed}`, terms, snapshot.terms);
+    const problems = changedTerms(`seed ${seed}`, terms, snapshot.terms);
     if (problems.length > 0) throw new InputError(problems);
     const { history } = snapshot;
     const completed =

@@ -4,6 +4,7 @@ import { byteSource } from "../checkpoint/byte-source.ts";
 import { openCheckpointFile } from "../checkpoint/open.ts";
 import { getOrThrow, InputError } from "../core/either.ts";
 import type { ExperimentSnapshot } from "../experiment/experiment.ts";
+import type { ExperimentTerms } from "../experiment/plan.ts";
 import {
   decodeSnapshotOrThrow,
   encodeSnapshot,
@@ -85,7 +86,7 @@ export async function writeSnapshot(
 /** A snapshot whose tensors are read one at a time. */
 interface OpenSnapshot extends Pick<SeedSnapshot, "history" | "models"> {
   /** The terms of the experiment. */
-  readonly terms: unknown;
+  readonly terms: ExperimentTerms;
   /** Reads the experiment. @throws InputError if the snapshot is damaged */
   readonly experiment: () => ExperimentSnapshot;
   readonly close: () => void;
@@ -104,7 +105,7 @@ export async function openSnapshot(storage: RunStorage, path: string): Promise<O
     close();
     throw new InputError([{ path, expected: "the snapshot of a run", got: "another file" }]);
   }
-  const { state } = JSON.parse(json) as { readonly state?: { readonly terms?: unknown } };
+  const { state } = JSON.parse(json) as { readonly state: Pick<ExperimentSnapshot, "terms"> };
   const problems = versionProblems(path, state);
   if (problems.length > 0) {
     close();
@@ -125,7 +126,7 @@ export async function openSnapshot(storage: RunStorage, path: string): Promise<O
   return {
     history: JSON.parse(history) as SeedHistory,
     models: models ?? "",
-    terms: state?.terms,
+    terms: state.terms,
     experiment: () => decodeSnapshotOrThrow(EXPERIMENT, { json, tensors }),
     close,
   };

@@ -218,6 +218,11 @@ test("a snapshot of other settings, or a damaged one, is refused", async () => {
   expect(products.err).toContain(
     '--sparse-products: expected "auto" as in the run to continue, got "off"\n',
   );
+  const patterns = await espalier(short("again", { "pruning-pattern": "4x1,2:4" }, "--resume"));
+  expect({ code: patterns.code, err: patterns.err.split("\n").slice(-2) }).toEqual({
+    code: 2,
+    err: ['--pruning-pattern: expected "4x1" as in the run to continue, got "4x1,2:4"', ""],
+  });
   const snapshot = path("again", "snapshots", "seed-42.safetensors");
   writeFileSync(snapshot, readFileSync(snapshot).subarray(0, 1000));
   const damaged = await espalier(short("again", {}, "--resume"));

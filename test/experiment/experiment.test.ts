@@ -266,7 +266,7 @@ test("a snapshot on other terms is refused with what differs", async () => {
     "run.phases[0].settings.optimizer.learningRate: expected 1, got 0.001 in the snapshot",
   );
   expect(start({ recipes: OPTIONS.recipes.slice(0, 1) })).toThrow(
-    "run.phases[2]: expected nothing",
+    'run.patterns: expected "4x1", got "4x1,2:4" in the snapshot',
   );
   expect(backend.memory.usage().used).toBe(used);
 });
