@@ -1,6 +1,6 @@
 /**
- * Replays what encoder vectors record of losses and of clipping. It needs no model, so it is done for every vector: the
- * recorded logits have their loss, its gradient reaches the last linear layer, and the recorded gradients have a norm.
+ * Replays what encoder vectors record of losses and of clipping, without the model: the recorded logits have their loss,
+ * its gradient reaches the last linear layer, and the recorded gradients have a norm.
  */
 import { backward } from "../autograd/backward.ts";
 import { crossEntropy } from "../autograd/label-losses.ts";

@@ -37,7 +37,7 @@ interface CaseReplay {
   readonly replay: (files: CaseFiles, backend: Backend) => Verdict;
   /** Returns why a case cannot be replayed, although it belongs to the family. */
   readonly refusal?: (json: JsonObject) => string | undefined;
-  /** Parts with verdicts of their own, which are also replayed for a refused case. */
+  /** Parts with verdicts of their own. */
   readonly parts?: Readonly<Record<string, CaseReplay["replay"]>>;
 }
 

@@ -95,11 +95,11 @@ async function search(root: string, directory: string): Promise<Search> {
     const family = caseFamily(text, folders);
     if (family === undefined) return { ...NOTHING, unknown: [dirname(directory)] };
     const reason = caseRefusal(family, text);
+    if (reason !== undefined)
+      return { ...NOTHING, refused: [{ family, name: basename(directory), reason }] };
     const entry = { kind: "case", family, path: directory } as const;
-    const found = caseParts(family).map((part) => ({ ...entry, part }));
-    return reason === undefined
-      ? { ...NOTHING, found: [{ ...entry, part: null }, ...found] }
-      : { ...NOTHING, found, refused: [{ family, name: basename(directory), reason }] };
+    const found = [null, ...caseParts(family)].map((part) => ({ ...entry, part }));
+    return { ...NOTHING, found };
   }
   const isDirectory = new Map(entries.map((entry) => [entry.name, entry.isDirectory()]));
   const parts = names.map(async (name): Promise<Search> => {

@@ -197,6 +197,23 @@ test("sets that are not known are named and not counted", async () => {
   }
 });
 
+test("encoders that cannot be run are named, and no part of them is counted", async () => {
+  const directory = copyCases();
+  const albert = { class: "AlbertModel", problem_type_resolved: "regression", kind: "albert" };
+  const at = join(directory, "encoders", "later");
+  mkdirSync(at, { recursive: true });
+  writeFileSync(join(at, "case.json"), JSON.stringify(albert));
+  const { code, out } = await espalier(["conform", directory]);
+  expect(code).toBe(0);
+  expect(out).toMatch(
+    /^encoders later: not replayed and not counted \(model_type: .*\)\njoint: 1 passed, 0 failed\n/,
+  );
+  expect(out).toMatch(/^2 passed, 0 failed\n$/m);
+  const alone = await espalier(["conform", at]);
+  expect(alone.code).toBe(2);
+  expect(alone.err).toContain("with vectors that cannot be replayed");
+});
+
 test("wrong usage is refused", async () => {
   mkdirSync(path("empty"));
   const refusals: readonly (readonly [readonly string[], string])[] = [
