@@ -6,6 +6,7 @@
 import { checkInteger, checkObject, describe } from "../core/checks.ts";
 import type { MetricName } from "../core/metric-names.ts";
 import type { GlueTask } from "../io/glue.ts";
+import { ARCHITECTURES } from "../model/architectures.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { Profile } from "../prune/config.ts";
 import type { TeacherPrecision } from "../train/teacher-cache.ts";
@@ -301,19 +302,18 @@ export function patternSuffix(pattern: string): string {
   return `-${pattern.replaceAll(":", "in")}`;
 }
 
-/** The layer before the classifier in RoBERTa and ELECTRA, which is to them what the pooler is to BERT. */
-const HEAD_LAYER = "classifier.dense";
-
-/** Excludes the whole head if a configuration excludes the pooler. */
-function withoutHead(config: LocalPruningConfig): LocalPruningConfig {
+/** Excludes the layer before the output layer in every head if a configuration excludes it in BERT: the pooler. */
+function withoutHeads(config: LocalPruningConfig): LocalPruningConfig {
   const { excluded_op_names: excluded } = config;
   if (!Array.isArray(excluded) || !excluded.includes("pooler")) return config;
-  return { ...config, excluded_op_names: [...excluded, HEAD_LAYER] };
+  const layers = new Set(Object.values(ARCHITECTURES).map(({ head }) => head.dense));
+  const others = [...layers].filter((name) => !name.includes("pooler"));
+  return { ...config, excluded_op_names: [...excluded, ...others] };
 }
 
 /**
  * Converts a sparse phase to a pruning configuration with INC's keys, for `exampleCount` training rows. Under `strict`,
- * a configuration that excludes the pooler also excludes the layer before the classifier in other heads.
+ * a configuration that excludes the pooler also excludes the layer before the output layer in other heads.
  */
 export function recipePruningConfig(
   recipe: SparsePhaseRecipe,
@@ -325,7 +325,7 @@ export function recipePruningConfig(
   const { startStep, endStep, pruningFrequency } = pruningSteps(recipe, exampleCount, profile);
   return {
     pruning_configs:
-      profile === "strict" ? recipe.pruningConfigs.map(withoutHead) : recipe.pruningConfigs,
+      profile === "strict" ? recipe.pruningConfigs.map(withoutHeads) : recipe.pruningConfigs,
     target_sparsity: recipe.targetSparsity,
     pruning_frequency: pruningFrequency,
     start_step: startStep,

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type RecipeOverrides, recipeWith } from "../../src/experiment/recipe-overrides.ts";
 import {
   findRecipe,
@@ -6,6 +6,12 @@ import {
   RECIPES,
   recipePruningConfig,
 } from "../../src/experiment/recipes.ts";
+import { createBackend } from "../../src/kernels/backend.ts";
+import { modelNames } from "../../src/model/names.ts";
+import { initialiseParameters } from "../../src/model/parameters.ts";
+import { initialiseTrainingPruning, parseTrainingPruning } from "../../src/train/pruning.ts";
+import { layerRecords, sequenceClassifier } from "../../src/train/trainable-model.ts";
+import { SMALL_MODELS } from "../model/small-models.ts";
 
 const MRPC_ROWS = 3668;
 
@@ -106,4 +112,33 @@ test("another pattern has its own target, unless an option gives one", () => {
   expect(target({ pruningPattern: "2:4", targetSparsity: 0.25 })).toBe(0.25);
   const half = recipeWith(findRecipe("bertmini-mrpc-4x1"), { targetSparsity: 0.5 });
   expect(recipeWith(half, { pruningPattern: "4x1" }).sparse?.targetSparsity).toBe(0.5);
+});
+
+describe.each(SMALL_MODELS)("the head of %s", (_, config) => {
+  const { dense, classifier } = modelNames(config).head;
+  const model = sequenceClassifier(
+    config,
+    initialiseParameters(createBackend({ variant: "scalar" }), config, 1),
+  );
+  /** The layers of the head that a recipe prunes. */
+  const pruned = (name: string, profile: "inc" | "strict"): readonly string[] => {
+    const keys = recipePruningConfig(sparse(name), MRPC_ROWS, profile);
+    const { pruners } = initialiseTrainingPruning(
+      parseTrainingPruning(keys, profile),
+      layerRecords(model),
+      profile,
+    );
+    const names = pruners.flatMap(({ layers }) => layers.map((layer) => layer.name));
+    expect(names.length).toBeGreaterThan(1);
+    return names.filter((layer) => layer === dense || layer === classifier);
+  };
+
+  test("is not pruned under strict if the recipe excludes the pooler", () => {
+    for (const name of ["bertmini-mrpc-4x1", "generic"]) expect(pruned(name, "strict")).toEqual([]);
+  });
+
+  test("is pruned under inc but for names with `pooler` or with the name of the output layer", () => {
+    const isExcluded = dense.includes("pooler") || new RegExp(classifier).test(dense);
+    expect(pruned("bertmini-mrpc-4x1", "inc")).toEqual(isExcluded ? [] : [dense]);
+  });
 });
