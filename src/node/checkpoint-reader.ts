@@ -16,17 +16,21 @@ import {
 } from "../core/either.ts";
 import { findWeights } from "../run/stored-checkpoint.ts";
 import { kindOfPath, readAt, readBytes } from "./files.ts";
+import type { ModelPlace } from "./model-name.ts";
 
-function openFile(path: string): Either<readonly Problem[], CheckpointSource> {
+/** The path of a checkpoint, and the name that stands for it in problems and as the path of the open checkpoint. */
+type CheckpointPath = Pick<ModelPlace, "path" | "name">;
+
+function openFile({ path, name }: CheckpointPath): Either<readonly Problem[], CheckpointSource> {
   try {
     let descriptor: number | null = openSync(path, "r");
     const { size } = fstatSync(descriptor);
     return right({
-      name: path,
+      name,
       size,
       read: (begin, end, memory) => {
         if (descriptor === null)
-          throw new RangeError(`${path}: expected an open file, got a closed one`);
+          throw new RangeError(`${name}: expected an open file, got a closed one`);
         return readAt(descriptor, begin, end, memory);
       },
       close: () => {
@@ -35,7 +39,7 @@ function openFile(path: string): Either<readonly Problem[], CheckpointSource> {
       },
     });
   } catch (error) {
-    return refuse(path, "a file that can be read", error instanceof Error ? error.message : "none");
+    return refuse(name, "a file that can be read", error instanceof Error ? error.message : "none");
   }
 }
 
@@ -66,18 +70,30 @@ export async function openCheckpoint(
   path: string,
 ): Promise<Either<readonly Problem[], Checkpoint>> {
   checkString("path", path);
+  return openNamed({ path, name: path });
+}
+
+/** Opens a checkpoint that has another name than its path. */
+export async function openNamed({
+  path,
+  name,
+}: CheckpointPath): Promise<Either<readonly Problem[], Checkpoint>> {
+  const within = (file: string): CheckpointPath => {
+    return { path: join(path, basename(file)), name: file };
+  };
   const kind = await kindOfPath(path);
-  if (kind === "nothing") return refuse(path, "a checkpoint", "nothing there");
+  if (kind === "nothing") return refuse(name, "a checkpoint", "nothing there");
   if (kind === "directory") {
-    const file = await findWeights({ kind: kindOfPath }, path);
-    return isLeft(file) ? file : openCheckpoint(file.right);
+    const file = await findWeights({ kind: (file) => kindOfPath(within(file).path) }, name);
+    return isLeft(file) ? file : openNamed(within(file.right));
   }
   if (path.endsWith(".index.json")) {
-    const openShard = (name: string) => openFile(join(dirname(path), name));
-    return openShards(path, await readBytes(path), openShard);
+    const openShard = (file: string) =>
+      openFile({ path: join(dirname(path), file), name: join(dirname(name), file) });
+    return openShards(name, await readBytes(path), openShard);
   }
   return pipe(
-    openFile(path),
+    openFile({ path, name }),
     chain((source) => openCheckpointFile(source, basename(path))),
   );
 }

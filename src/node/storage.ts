@@ -22,9 +22,10 @@ import {
 } from "../run/sparse-classifier.ts";
 import type { RunStorage } from "../run/storage.ts";
 import { checkPath } from "./arguments.ts";
-import { openCheckpoint } from "./checkpoint-reader.ts";
+import { openCheckpoint, openNamed } from "./checkpoint-reader.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { kindOfPath, readBytes, writeFileAtomically, writePartsAtomically } from "./files.ts";
+import type { ModelPlace } from "./model-name.ts";
 import { decompressed, readRowFile } from "./row-files.ts";
 
 /** The storage of runs on Node: the file system. */
@@ -45,6 +46,23 @@ export const nodeStorage: RunStorage = {
   openCheckpoint,
   lock: lockDirectory,
 };
+
+/** Returns a storage in which models have their names as paths. Everything else is as in {@link nodeStorage}. */
+export function storageOf(...models: readonly ModelPlace[]): RunStorage {
+  // A name such as `a` may be the beginning of another one, such as `a/b`.
+  const longestFirst = models.toSorted((a, b) => b.name.length - a.name.length);
+  const pathOf = (named: string): string => {
+    const model = longestFirst.find(({ name }) => named === name || named.startsWith(`${name}/`));
+    return model === undefined ? named : model.path + named.slice(model.name.length);
+  };
+  return {
+    ...nodeStorage,
+    kind: (path) => kindOfPath(pathOf(path)),
+    list: (path) => nodeStorage.list(pathOf(path)),
+    read: (path) => readBytes(pathOf(path)),
+    openCheckpoint: (path) => openNamed({ path: pathOf(path), name: path }),
+  };
+}
 
 /**
  * Returns a storage for reading a file twice. A pipe can be read once, so its bytes are kept.

@@ -21,6 +21,14 @@ const WEIGHT_FILES: readonly string[] = [
   TORCH_SHARD_INDEX,
 ];
 
+/** Matches the names of files that an index lists. */
+const SHARD = /^(model|pytorch_model)-\d+-of-\d+\.(safetensors|bin)$/;
+
+/** Whether a file of a directory may contain weights, or their index. */
+export function isWeightFile(name: string): boolean {
+  return WEIGHT_FILES.includes(name) || SHARD.test(name);
+}
+
 /** Returns the path of the file that contains a directory's weights, or of the index if there are several files. */
 export async function findWeights(
   { kind }: Pick<RunStorage, "kind">,

@@ -1,6 +1,14 @@
 /** A small model, a small task in GLUE's format, and the command run in-process. */
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
@@ -146,3 +154,20 @@ export const ENCODER_TENSORS: ReadonlyMap<string, StoredTensor> = new Map([
   ["encoder.1.query.weight", tensorFromFloat32("F16", [4, 8], twoOfFour(4))],
   ["classifier.weight", tensorFromFloat32("F32", [2, 8], new Float32Array(16).fill(3))],
 ]);
+
+/** The commit of {@link cacheModel}'s snapshots. */
+export const COMMIT: string = "0123456789abcdef0123456789abcdef01234567";
+
+/** Copies the files of a directory to a model of a Hugging Face cache. Returns the snapshot, whose files are links. */
+export function cacheModel(cache: string, name: string, directory: string): string {
+  const model = join(cache, `models--${name.replace("/", "--")}`);
+  const snapshot = join(model, "snapshots", COMMIT);
+  for (const each of ["blobs", "refs"]) mkdirSync(join(model, each), { recursive: true });
+  mkdirSync(snapshot, { recursive: true });
+  writeFileSync(join(model, "refs", "main"), COMMIT);
+  for (const [i, file] of readdirSync(directory).entries()) {
+    copyFileSync(join(directory, file), join(model, "blobs", `${i}`));
+    symlinkSync(join("..", "..", "blobs", `${i}`), join(snapshot, file));
+  }
+  return snapshot;
+}
