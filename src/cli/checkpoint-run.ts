@@ -3,9 +3,10 @@
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { readPruners } from "../checkpoint/pruning-config-file.ts";
-import { chain, type Either, type Problem, refuseInput } from "../core/either.ts";
-import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
+import { chain, type Either, getOrThrow, type Problem, refuseInput } from "../core/either.ts";
+import { openNamed } from "../node/checkpoint-reader.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
+import { findModelOrThrow, type ModelPlace } from "../node/model-name.ts";
 import { nodeStorage } from "../node/storage.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { readNamedFile } from "../run/storage.ts";
@@ -15,12 +16,17 @@ import { createProgress } from "./progress.ts";
 
 const MEBIBYTE = 2 ** 20;
 
+/** Finds the checkpoint that the option `label` names: a path, or a model in the Hugging Face cache. */
+export function findCheckpoint(label: string, given: string): Promise<ModelPlace> {
+  return findModelOrThrow(label, given, "a checkpoint");
+}
+
 /** Opens a checkpoint, runs a command on it, and closes the checkpoint. */
 export async function withCheckpoint(
-  path: string,
+  place: ModelPlace,
   run: (checkpoint: Checkpoint) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const checkpoint = await openCheckpointOrThrow(path);
+  const checkpoint = getOrThrow(await openNamed(place));
   try {
     return await run(checkpoint);
   } finally {
@@ -47,12 +53,18 @@ export async function withProgress<T>(
 }
 
 /**
- * Returns the path that `--out` gives. Throws if no copy can be written there; `what` names the copy in the message.
+ * Finds the checkpoint that `IN` names, and returns it with the path that `--out` gives. Throws if no copy can be written
+ * there; `what` names the copy in the message.
  */
-export function requireTarget(from: string, to: string | undefined, what: string): string {
+export async function findCopied(
+  from: string,
+  to: string | undefined,
+  what: string,
+): Promise<{ readonly place: ModelPlace; readonly to: string }> {
   if (to === undefined) return refuseInput("--out", `a path for ${what}`, "none");
-  checkCopyTarget({ from, to });
-  return to;
+  const place = await findCheckpoint("IN", from);
+  checkCopyTarget({ from: place.path, to });
+  return { place, to };
 }
 
 /** Reads the pruners from the file that `--config` names. */

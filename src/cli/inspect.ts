@@ -19,7 +19,7 @@ import { writeFileAtomically } from "../node/files.ts";
 import { turn } from "../node/turn.ts";
 import { checkpointReport } from "../report/checkpoint-report.ts";
 import { formatBytes, formatShare, formatTable, type TextTable } from "../report/table.ts";
-import { withCheckpoint } from "./checkpoint-run.ts";
+import { findCheckpoint, withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { flagOption, textOption } from "./options.ts";
@@ -174,16 +174,17 @@ export const inspectCommand: Command = defineCommand({
   name: "inspect",
   summary: "list a checkpoint's tensors, their sizes and sparsity",
   description: [
-    "Reads a checkpoint tensor by tensor: a safetensors file, packed or not, an index of several (*.index.json), a state dict of torch.save, or a directory. Each tensor has a role and, if it is the weight of layers, the order of outputs and inputs, with the source of both. For weights of layers it reports the share of zeros and every usual pattern that they satisfy: N:M if every group has at least N zeros, and blocks, with the share of zero blocks, if no zero is outside of such a block.",
+    "Reads a checkpoint tensor by tensor: a safetensors file, packed or not, an index of several (*.index.json), a state dict of torch.save, a directory, or a model in the Hugging Face cache. Each tensor has a role and, if it is the weight of layers, the order of outputs and inputs, with the source of both. For weights of layers it reports the share of zeros and every usual pattern that they satisfy: N:M if every group has at least N zeros, and blocks, with the share of zero blocks, if no zero is outside of such a block.",
     "The packed bytes of a tensor are those in the packed file, or else in the smallest of the usual layouts.",
   ],
   positionals: ["IN"],
   options: OPTIONS,
   run: async ({ values, positionals: [path = ""], json }, console) => {
     const { html, gzip = false } = values;
-    if (html !== undefined) checkCopyTarget({ from: path, to: html });
-    const { evidence } = await readModelStatements(path, values);
-    return withCheckpoint(path, async (checkpoint) => {
+    const place = await findCheckpoint("IN", path);
+    if (html !== undefined) checkCopyTarget({ from: place.path, to: html });
+    const { evidence } = await readModelStatements(place, values);
+    return withCheckpoint(place, async (checkpoint) => {
       const compressedBytes = gzip ? (bytes: Uint8Array) => gzipSync(bytes).length : null;
       const survey = surveyCheckpoint(checkpoint, evidence);
       const inspection = await inspectCheckpoint(checkpoint, survey, compressedBytes, () =>

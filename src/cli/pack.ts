@@ -8,7 +8,7 @@ import { refuseInput } from "../core/either.ts";
 import { packCheckpoint, unpackCheckpoint } from "../node/checkpoint-copies.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { LAYOUT_SPELLINGS, type LayoutSpec, parseLayout } from "../sparse/layout.ts";
-import { requireTarget, withCheckpoint, withProgress } from "./checkpoint-run.ts";
+import { findCopied, withCheckpoint, withProgress } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console, TextOutput } from "./console.ts";
 import { choiceOption, flagOption, type Option, textOption } from "./options.ts";
@@ -95,22 +95,22 @@ export const packCommand: Command = defineCommand({
   name: "pack",
   summary: "store a checkpoint in compressed layouts",
   description: [
-    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. All files of a directory are copied, with the weights as model.packed.safetensors. Each tensor takes the smallest of the layouts. Without --dtype and --quantize every bit is kept. OUT is either complete or absent.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, a directory, or a model in the Hugging Face cache. All files of a directory are copied, with the weights as model.packed.safetensors. Each tensor takes the smallest of the layouts. Without --dtype and --quantize every bit is kept. OUT is either complete or absent.",
     "The result is a safetensors file with a manifest. verify, inspect, prune and unpack read it as the checkpoint that it contains.",
   ],
   positionals: ["IN"],
   options: PACK_OPTIONS,
   run: async ({ values, positionals: [from = ""], json }, console) => {
     const { layouts, dtype, quantize, out } = values;
-    const to = requireTarget(from, out, "the result");
-    const { evidence } = await readModelStatements(from, values);
-    return withCheckpoint(from, async (checkpoint) => {
+    const { place, to } = await findCopied(from, out, "the result");
+    const { evidence } = await readModelStatements(place, values);
+    return withCheckpoint(place, async (checkpoint) => {
       const survey = surveyCheckpoint(checkpoint, evidence);
       const { signal } = console;
       const { result, seconds } = await withProgress(console, "pack", (onProgress) =>
         packCheckpoint({
           checkpoint,
-          from,
+          from: place.path,
           to,
           signal,
           onProgress,
@@ -138,18 +138,18 @@ export const unpackCommand: Command = defineCommand({
   name: "unpack",
   summary: "turn a packed checkpoint into a plain one",
   description: [
-    "IN is a packed file, or a directory with model.packed.safetensors. All files of a directory are copied, with the weights as model.safetensors. Rounded tensors stay rounded; all others get their bits back. OUT is either complete or absent.",
+    "IN is a packed file, a directory with model.packed.safetensors, or a model in the Hugging Face cache. All files of a directory are copied, with the weights as model.safetensors. Rounded tensors stay rounded; all others get their bits back. OUT is either complete or absent.",
   ],
   positionals: ["IN"],
   options: UNPACK_OPTIONS,
-  run: ({ values, positionals: [from = ""], json }, console) => {
-    const to = requireTarget(from, values.out, "the result");
-    return withCheckpoint(from, async (checkpoint) => {
+  run: async ({ values, positionals: [from = ""], json }, console) => {
+    const { place, to } = await findCopied(from, values.out, "the result");
+    return withCheckpoint(place, async (checkpoint) => {
       if (checkpoint.layout !== "packed")
         return refuseInput(from, "a packed checkpoint", "a plain one");
       const { out, signal } = console;
       const { result: leftOut, seconds } = await withProgress(console, "unpack", (onProgress) =>
-        unpackCheckpoint({ checkpoint, from, to, signal, onProgress }),
+        unpackCheckpoint({ checkpoint, from: place.path, to, signal, onProgress }),
       );
       const tensors = checkpoint.entries.length;
       const bytes = checkpoint.entries.reduce((sum, { begin, end }) => sum + end - begin, 0);

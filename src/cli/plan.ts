@@ -9,7 +9,7 @@ import { getOrThrow, InputError } from "../core/either.ts";
 import { PruningError } from "../prune/layer.ts";
 import { skippedByAll } from "../prune/once.ts";
 import { formatShare, formatTable } from "../report/table.ts";
-import { blockWord, readConfig, withCheckpoint } from "./checkpoint-run.ts";
+import { blockWord, findCheckpoint, readConfig, withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { TextOutput } from "./console.ts";
 import { choiceOption, integerOption, textOption } from "./options.ts";
@@ -27,7 +27,10 @@ const OPTIONS = {
     "pruners in the keys of Intel Neural Compressor, JSON or YAML (required)",
     ["pruning-config"],
   ),
-  model: textOption("IN", "a checkpoint: a file, an index or a directory (required)"),
+  model: textOption(
+    "IN",
+    "a checkpoint: a file, an index, a directory or a model in the Hugging Face cache (required)",
+  ),
   steps: integerOption({ least: 1 }, "training steps (required)"),
   ...LAYER_OPTIONS,
   profile: choiceOption(["inc", "strict"], "pruning semantics (default inc)"),
@@ -96,8 +99,9 @@ export const planCommand: Command = defineCommand({
     }
     const config = getOrThrow(await readConfig(path, profile));
     const choice = readLayerChoice(values);
-    const { evidence, modules, order } = await readModelStatements(model, values);
-    return withCheckpoint(model, async (checkpoint) => {
+    const place = await findCheckpoint("`model`", model);
+    const { evidence, modules, order } = await readModelStatements(place, values);
+    return withCheckpoint(place, async (checkpoint) => {
       const tensors = surveyCheckpoint(checkpoint, evidence);
       const { chosen, left } = chooseLayers(tensors, choice, profile);
       const ordered = inModuleOrder(chosen, modules);

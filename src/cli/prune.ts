@@ -17,8 +17,8 @@ import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import type { StatedModel } from "../run/model-evidence.ts";
 import {
   blockWord,
+  findCopied,
   readConfig,
-  requireTarget,
   withCheckpoint,
   withProgress,
 } from "./checkpoint-run.ts";
@@ -174,7 +174,7 @@ export const pruneCommand: Command = defineCommand({
   name: "prune",
   summary: "prune a checkpoint in one shot, into a copy of it",
   description: [
-    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. All files of a directory are copied; a state dict becomes a safetensors file. Weights of linear layers, convolutions, transposed convolutions and experts are pruned, with patterns along their inputs. All other tensors keep their bits and are listed with the reason; headers and other files keep their bytes. OUT is either complete or absent.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, a directory, or a model in the Hugging Face cache. All files of a directory are copied; a state dict becomes a safetensors file. Weights of linear layers, convolutions, transposed convolutions and experts are pruned, with patterns along their inputs. All other tensors keep their bits and are listed with the reason; headers and other files keep their bytes. OUT is either complete or absent.",
     "The profile strict reads one layer at a time, so files may be larger than memory in either scope. The order of layers decides between equal scores: it is that of the model if the directory has a config.json of BERT or DistilBERT, else that of the files.",
   ],
   positionals: ["IN"],
@@ -185,9 +185,9 @@ export const pruneCommand: Command = defineCommand({
     const hasGradients = values.gradients !== undefined;
     const pruners = getOrThrow(planOneShot(values, config, hasGradients));
     const choice = readLayerChoice(values);
-    const to = requireTarget(from, values.out, "the copy");
-    const { evidence, modules, order } = await readModelStatements(from, values);
-    return withCheckpoint(from, async (checkpoint) => {
+    const { place, to } = await findCopied(from, values.out, "the copy");
+    const { evidence, modules, order } = await readModelStatements(place, values);
+    return withCheckpoint(place, async (checkpoint) => {
       const { gradients: path } = values;
       const gradients = path === undefined ? null : await openCheckpointOrThrow(path);
       try {
@@ -197,7 +197,7 @@ export const pruneCommand: Command = defineCommand({
         const { result, seconds } = await withProgress(console, "prune", (onProgress) =>
           pruneCheckpoint({
             checkpoint,
-            from,
+            from: place.path,
             to,
             pruners,
             profile,

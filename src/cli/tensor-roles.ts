@@ -8,7 +8,8 @@ import { fewOf, formatAssumption } from "../checkpoint/survey.ts";
 import { counted } from "../core/counted.ts";
 import { getOrThrow, refuseInput } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
-import { nodeStorage } from "../node/storage.ts";
+import type { ModelPlace } from "../node/model-name.ts";
+import { storageOf } from "../node/storage.ts";
 import { formatShare } from "../report/table.ts";
 import { readStatedModel, type StatedModel } from "../run/model-evidence.ts";
 import type { TextOutput } from "./console.ts";
@@ -74,8 +75,11 @@ function readOverrides({ role = [], axes = [] }: RoleValues): readonly RoleOverr
 }
 
 /** Reads the information about a model in its config.json and in the options. */
-export async function readModelStatements(path: string, values: RoleValues): Promise<StatedModel> {
-  const stated = getOrThrow(await readStatedModel(nodeStorage, path));
+export async function readModelStatements(
+  place: ModelPlace,
+  values: RoleValues,
+): Promise<StatedModel> {
+  const stated = getOrThrow(await readStatedModel(storageOf(place), place.name));
   const overrides = readOverrides(values);
   const { strictRoles = false } = values;
   return { ...stated, evidence: { ...stated.evidence, overrides, strictRoles } };

@@ -8,7 +8,7 @@ import { refuseInput } from "../core/either.ts";
 import { turn } from "../node/turn.ts";
 import { PATTERN_SPELLINGS, type Pattern, parsePattern } from "../prune/pattern.ts";
 import { formatShare, formatTable } from "../report/table.ts";
-import { withCheckpoint } from "./checkpoint-run.ts";
+import { findCheckpoint, withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { flagOption, numberOption, textOption } from "./options.ts";
@@ -83,7 +83,7 @@ export const verifyCommand: Command = defineCommand({
   summary: "prove or refute that a checkpoint obeys a sparsity pattern",
   description: [
     "Looks at every element of the weights of linear layers, convolutions, transposed convolutions and experts. N:M: every group needs at least N zeros. Blocks: reports the share of zero blocks and counts partial ones. A dense model has a share of 0, which fails --min-sparsity.",
-    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, or a directory. Every tensor is accounted for. Embeddings, norms, biases, vectors, heads, layers that the pattern does not divide and those that options leave out are listed with the reason. A tensor of two or more dimensions that is neither a layer nor an embedding fails the proof, unless --allow-uncovered matches it.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, a directory, or a model in the Hugging Face cache. Every tensor is accounted for. Embeddings, norms, biases, vectors, heads, layers that the pattern does not divide and those that options leave out are listed with the reason. A tensor of two or more dimensions that is neither a layer nor an embedding fails the proof, unless --allow-uncovered matches it.",
     "Roles of tensors, and which axis holds the inputs, come from the options --role and --axes, then from config.json, then from names and shapes; the last is stated as an assumption. Exit code 1 if the pattern is broken; the first violation is printed.",
   ],
   positionals: ["IN"],
@@ -95,8 +95,9 @@ export const verifyCommand: Command = defineCommand({
     const allowUncovered =
       uncovered === undefined ? undefined : readNameExpression("allowUncovered", uncovered);
     const choice = readLayerChoice(values);
-    const { evidence } = await readModelStatements(path, values);
-    return withCheckpoint(path, async (checkpoint) => {
+    const place = await findCheckpoint("IN", path);
+    const { evidence } = await readModelStatements(place, values);
+    return withCheckpoint(place, async (checkpoint) => {
       const tensors = surveyCheckpoint(checkpoint, evidence);
       const chosen = chooseLayers(tensors, choice);
       requireLayers(checkpoint.path, chosen, "judge");

@@ -1,5 +1,6 @@
 /** Prunes, packs and unpacks checkpoints on disk. The results are copies; the originals do not change. */
 
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import {
   type CheckpointRun,
@@ -25,6 +26,7 @@ import {
 import { PROFILE_NAMES } from "../prune/profiles.ts";
 import { COPY_OPTIONS, checkCheckpoint, checkCopy, checkScript } from "./arguments.ts";
 import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
+import { kindOfPath } from "./files.ts";
 import { pruningThreads } from "./pruning-threads.ts";
 import { turn } from "./turn.ts";
 
@@ -82,9 +84,12 @@ export async function pruneCheckpoint(options: PruningOptions): Promise<PrunedCh
   const { from, to, signal, gzip = false, threads = 1, workerScript: script, ...pruning } = options;
   const { checkpoint, gradients, profile } = pruning;
   const compressedBytes = gzip ? (bytes: Uint8Array) => gzipSync(bytes).length : null;
+  // A checkpoint in a directory may have a name in place of its path.
+  const isDirectory = (await kindOfPath(from)) === "directory";
+  const path = isDirectory ? join(from, basename(checkpoint.path)) : checkpoint.path;
   const tasks =
     script && threads > 1 && profile === "strict"
-      ? pruningThreads({ checkpoint, gradients, gzip, threads, script })
+      ? pruningThreads({ checkpoint, path, gradients, gzip, threads, script })
       : null;
   try {
     return await writePruned(

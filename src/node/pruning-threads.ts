@@ -85,6 +85,8 @@ export interface PruningThreads extends PruningTasks {
 /** The checkpoint to prune on threads, and how the threads are started. */
 interface ThreadedPruning {
   readonly checkpoint: Checkpoint;
+  /** The path that the threads open. */
+  readonly path: string;
   readonly gradients: Checkpoint | null;
   readonly gzip: boolean;
   readonly threads: number;
@@ -121,13 +123,14 @@ function startThread(script: ThreadedPruning["script"], start: ThreadStart): Pru
 /** Starts threads, and creates pruning tasks that run on them. */
 export function pruningThreads({
   checkpoint,
+  path,
   gradients,
   gzip,
   threads,
   script,
 }: ThreadedPruning): PruningThreads {
   const start: ThreadStart = {
-    checkpoint: checkpoint.path,
+    checkpoint: path,
     gradients: gradients?.path ?? null,
     gzip,
   };

@@ -1,15 +1,24 @@
 /** Pruning on threads of the built command. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { getOrThrow } from "../../src/core/either.ts";
 import {
   type StoredTensor,
   tensorFromFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
 import { pruneCheckpoint } from "../../src/node/checkpoint-copies.ts";
-import { openCheckpointOrThrow } from "../../src/node/checkpoint-reader.ts";
+import { openCheckpointOrThrow, openNamed } from "../../src/node/checkpoint-reader.ts";
 import type { PatternPrunerConfig, Profile } from "../../src/prune/config.ts";
 import { PruningError } from "../../src/prune/layer.ts";
 import { oneShotConfig } from "../../src/prune/once.ts";
@@ -83,6 +92,23 @@ describe.skipIf(!isBuilt)(needing("a build", "pruning on threads"), () => {
   test.each(Object.entries(cases))("gives the same bytes and results: %s", async (_, pruners) => {
     const here = await pruned(pruners, 1);
     for (const threads of [2, 3]) expect(await pruned(pruners, threads)).toEqual(here);
+  });
+
+  test("opens a checkpoint that has a name in place of its path", async () => {
+    const named = join(root, "named");
+    mkdirSync(named);
+    copyFileSync(from, join(named, "model.safetensors"));
+    const checkpoint = getOrThrow(await openNamed({ path: named, name: "org/name" }));
+    expect(checkpoint.path).toBe("org/name/model.safetensors");
+    const to = join(root, "named-copy");
+    const options = { excludeHead: false, modules: null, gradients: null, threads: 2 } as const;
+    await pruneCheckpoint({
+      ...{ checkpoint, from: named, to, pruners: [global], profile: "strict" },
+      ...{ ...options, workerScript: SCRIPT },
+    });
+    checkpoint.close();
+    const { bytes } = await pruned([global], 1);
+    expect(readFileSync(join(to, "model.safetensors"))).toEqual(bytes);
   });
 
   test("throws the error of the first layer, and leaves nothing", async () => {
