@@ -163,7 +163,7 @@ export const classifyCommand: Command = defineCommand({
   name: "classify",
   summary: "classify texts with a dense, pruned or packed model",
   description: [
-    "MODEL is a directory with config.json, tokenizer.json or vocab.txt, and weights of BERT or DistilBERT for sequence classification, in any form that inspect reads, packed or not. Every linear layer gets the execution that is fastest on this machine for its zeros: dense, by kept blocks, or without zero rows and columns. Costs are measured first, in half a second to a second.",
+    "MODEL is a directory, or a model in the Hugging Face cache, with config.json, a tokenizer, and weights for sequence classification in any form that inspect reads, packed or not. Every linear layer gets the execution that is fastest on this machine for its zeros: dense, by kept blocks, or without zero rows and columns. Costs are measured first, in half a second to a second.",
     "--file is predict with --data, and prints predictions without --out; with --task it is evaluate.",
   ],
   positionals: ["MODEL"],

@@ -242,7 +242,7 @@ export const evaluateCommand: Command = defineCommand({
   name: "evaluate",
   summary: "compute the metrics of a classifier on rows with labels",
   description: [
-    "MODEL is a directory as for classify. Prints the metrics of the model's kind of problem, precision, recall and F1 of each label, the confusion matrix, and rows per second. Labels are read as names of the model's labels; other labels make bad rows. With --json, one document.",
+    "MODEL is as for classify. Prints the metrics of the model's kind of problem, precision, recall and F1 of each label, the confusion matrix, and rows per second. Labels are read as names of the model's labels; other labels make bad rows. With --json, one document.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,

@@ -11,7 +11,8 @@ import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { chooseVariant } from "../node/engine.ts";
 import { nodePlatform } from "../node/fine-tune.ts";
-import { nodeStorage } from "../node/storage.ts";
+import { findModelsOrThrow, type ModelPlace } from "../node/model-name.ts";
+import { nodeStorage, storageOf } from "../node/storage.ts";
 import { describeDryRun, dryRun } from "../run/dry-run.ts";
 import { outputProblems } from "../run/fine-tune.ts";
 import { prepareFinetuning } from "../run/finetuning.ts";
@@ -57,7 +58,11 @@ const OPTIONS = {
   splitSeed: integerOption(SEED_BOUNDS, "seed of that draw, the same for all seeds (default 42)"),
   ...ROW_OPTIONS,
   problemType: choiceOption(PROBLEM_TYPES, "kind of problem (default: what the labels are)"),
-  model: textOption("DIR", "start from this Hugging Face directory", ["model-name-or-path"]),
+  model: textOption(
+    "MODEL",
+    "start from this Hugging Face directory, or this model in the Hugging Face cache",
+    ["model-name-or-path"],
+  ),
   tokenizer: choiceOption(
     TOKENIZER_KINDS,
     "the model's tokenizer, named as in transformers (default fast if it has a tokenizer.json)",
@@ -130,8 +135,8 @@ const OPTIONS = {
     "MiB of them that each seed keeps in memory; a temporary file takes the rest (default 1024)",
   ),
   teacherModelNameOrPath: textOption(
-    "DIR",
-    "distil from this Hugging Face directory, not the dense model",
+    "MODEL",
+    "distil from this model, named as --model, not from the dense one",
   ),
   ...SCRIPT_OPTIONS,
 } as const;
@@ -177,10 +182,12 @@ async function runDry(
 function titleOf(
   { model, task, trainFile }: OptionValues<typeof OPTIONS>,
   { recipes }: RunDescription,
+  models: readonly ModelPlace[],
 ): string {
   const patterns = recipes.flatMap(({ sparse }) => (sparse === null ? [] : [patternOf(sparse)]));
   const randomModel = recipes[0]?.model ?? "a model";
-  return runTitle({ model, task, trainFile, randomModel, patterns });
+  const isHubName = models.some(({ name, isCached }) => name === model && isCached);
+  return runTitle({ model, isHubName, task, trainFile, randomModel, patterns });
 }
 
 function summaryOf({ recipes, trainingRows, evaluationRows }: RunDescription): string {
@@ -211,12 +218,18 @@ export const finetuneCommand: Command = defineCommand({
       directory === undefined ? [] : await outputProblems(nodeStorage, directory, seeds, resume);
     if (output.length > 0) throw new InputError(output);
     const tokenizer = values.useSlowTokenizer === true ? "slow" : values.tokenizer;
-    const prepared = getOrThrow(await prepareFinetuning(nodeStorage, { ...values, tokenizer }));
+    const { model, teacherModelNameOrPath } = values;
+    const models = await findModelsOrThrow({
+      "`model`": model,
+      "`teacherModelNameOrPath`": teacherModelNameOrPath,
+    });
+    const request = { ...values, tokenizer };
+    const prepared = getOrThrow(await prepareFinetuning(storageOf(...models), request));
     const { description: plan, notices, evaluationTexts } = prepared;
     for (const line of [...notices, ...planLines(plan)]) console.err.write(`${line}\n`);
     if (directory === undefined || values.dryRun === true)
       return runDry(plan, seeds, values, json, console);
-    const title = titleOf(values, plan);
+    const title = titleOf(values, plan, models);
     const summary = summaryOf(plan);
     const { threads, reportErrors, verbose = false } = values;
     const texts = { reportErrors, evaluationTexts };

@@ -9,7 +9,8 @@ import { countProblems, rowProblems, toProblem } from "../io/rows/problems.ts";
 import type { TextRow } from "../io/rows/row-reader.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { chooseVariant } from "../node/engine.ts";
-import { nodeStorage } from "../node/storage.ts";
+import { findModelOrThrow } from "../node/model-name.ts";
+import { nodeStorage, storageOf } from "../node/storage.ts";
 import { createNodeBackend } from "../node/threaded-backend.ts";
 import { turn } from "../node/turn.ts";
 import { firstBatchTokens, type InferenceSettings, longestInput } from "../run/inference.ts";
@@ -107,7 +108,8 @@ export async function withInference<Rows extends RowSample, T>(
   use: (inference: Inference<Rows>) => Promise<T>,
 ): Promise<T> {
   const { threshold, threads, layers = "auto", batchSize = 32 } = values;
-  const open = await openClassifier(nodeStorage, directory, values.tokenizer);
+  const storage = storageOf(await findModelOrThrow("MODEL", directory));
+  const open = await openClassifier(storage, directory, values.tokenizer);
   try {
     const { config, tokenizer } = open;
     const meaning = outputMeaning(config);

@@ -202,7 +202,7 @@ export const predictCommand: Command = defineCommand({
   name: "predict",
   summary: "write labels and probabilities for a file of rows",
   description: [
-    "MODEL is a directory as for classify. The rows need no labels. Each row gets a label and the probability of each class; a row of several labels, those above the threshold and the probability of each; a row of regression, its value. Rows are read, computed and written in pieces, in their order.",
+    "MODEL is as for classify. The rows need no labels. Each row gets a label and the probability of each class; a row of several labels, those above the threshold and the probability of each; a row of regression, its value. Rows are read, computed and written in pieces, in their order.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,

@@ -34,10 +34,14 @@ import { createMemoryStorage } from "../run/memory-storage.ts";
 import type { EvaluationDocument } from "../run/model-evaluation.ts";
 import { kindProblem } from "../run/storage.ts";
 import { nodePlatform } from "./fine-tune.ts";
-import { nodeStorage, storageReadingTwice } from "./storage.ts";
+import { findModelOrThrow, findModelsOrThrow } from "./model-name.ts";
+import { nodeStorage, storageOf, storageReadingTwice } from "./storage.ts";
 import { createNodeBackend } from "./threaded-backend.ts";
 
-/** Options for {@link fineTuneClassifier}: a model or rows are a path, or given in memory. */
+/**
+ * Options for {@link fineTuneClassifier}: a model or rows are a path, or given in memory. A model may also be a name in
+ * the Hugging Face cache.
+ */
 export interface FineTunePathsOptions
   extends GivenInputs<string | readonly ClassifierFile[], string | ClassifierRows>,
     Omit<TrainingOptions, "startThread"> {}
@@ -49,6 +53,8 @@ function cores(): number {
 /**
  * Loads a classifier from a Hugging Face directory, like `loadClassifier` of `espalier/classifier`.
  *
+ * @param model the path of the directory, or the name of a model in the local Hugging Face cache, such as `org/name`.
+ *   Nothing is downloaded
  * @param options `threads` is the number of cores by default
  * @throws TypeError or RangeError for an invalid argument, InputError with all problems of the directory
  *
@@ -61,13 +67,14 @@ function cores(): number {
  * ```
  */
 export async function loadClassifier(
-  directory: string,
+  model: string,
   options: Omit<ClassifierOptions, "startThread"> = {},
 ): Promise<Classifier> {
-  checkString("directory", directory);
+  checkString("model", model);
   checkClassifierOptions(options, true);
   const { threads = cores() } = options;
-  return loadStoredClassifier(nodeStorage, directory, { ...options, threads }, createNodeBackend);
+  const storage = storageOf(await findModelOrThrow("model", model));
+  return loadStoredClassifier(storage, model, { ...options, threads }, createNodeBackend);
 }
 
 /**
@@ -103,10 +110,11 @@ export function fineTuneClassifier(options: FineTunePathsOptions): FineTuningRun
       if (typeof value !== "string") check(name, value);
     };
   checkTraining(options, { rows: orPath(checkRows), model: orPath(checkFiles) }, true);
-  const inputs = createMemoryStorage(new Map(), nodeStorage);
   const { threads = cores() } = options;
-  return trainingRun(nodePlatform, { ...options, threads }, async () => [
-    inputs,
-    await placed(inputs, options),
-  ]);
+  return trainingRun(nodePlatform, { ...options, threads }, async () => {
+    const { model, teacher } = options;
+    const named = await findModelsOrThrow({ "`model`": model, "`teacher`": teacher });
+    const inputs = createMemoryStorage(new Map(), storageOf(...named));
+    return [inputs, await placed(inputs, options)];
+  });
 }

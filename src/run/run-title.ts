@@ -2,8 +2,9 @@
 
 /** What a run was asked for. */
 interface TitledRun {
-  /** The directory of the model to start from. */
+  /** The directory of the model to start from, or its name on the hub. */
   readonly model?: string | undefined;
+  readonly isHubName?: boolean;
   /** The name of the model that starts from random weights. */
   readonly randomModel: string;
   readonly task?: string | undefined;
@@ -20,8 +21,8 @@ const TASK_TITLES: Readonly<Record<string, string>> = {
 };
 
 /** Returns a title such as `minilm on MRPC, pruned to 4x1 and 2:4`. */
-export function runTitle({ model, randomModel, task, trainFile, patterns }: TitledRun): string {
-  const name = model === undefined ? `${randomModel} from random weights` : modelName(model);
+export function runTitle({ model, task, trainFile, patterns, ...run }: TitledRun): string {
+  const name = model === undefined ? `${run.randomModel} from random weights` : titleOf(model, run);
   const data = task === undefined ? lastPart(trainFile ?? "") : taskTitle(task);
   const pruned = patterns.length === 0 ? "" : `, pruned to ${listed([...new Set(patterns)])}`;
   return `${name} on ${data}${pruned}`;
@@ -32,7 +33,8 @@ function taskTitle(task: string): string {
 }
 
 /** Returns the name of a model's directory, or its name on the hub if the directory is in the hub's cache. */
-function modelName(path: string): string {
+function titleOf(path: string, { isHubName = false }: Pick<TitledRun, "isHubName">): string {
+  if (isHubName) return path;
   const [, hubName] = /models--([^/\\]+)[/\\]snapshots[/\\]/.exec(path) ?? [];
   if (hubName !== undefined) return hubName.replace("--", "/");
   const name = lastPart(path);

@@ -1,9 +1,9 @@
 /** `finetune` on row files: columns, labels, recipe and metrics, and what is refused. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import type { MetricsLine } from "../../src/run/metrics.ts";
-import { espalier, temporaryDirectory, writeModel } from "./fixtures.ts";
+import { cacheModel, espalier, temporaryDirectory, writeModel } from "./fixtures.ts";
 
 const root = temporaryDirectory();
 const path = (...parts: string[]): string => join(root, ...parts);
@@ -104,6 +104,36 @@ test("rows with four labels by name are trained, pruned, saved and classified", 
   ).toBe(true);
   const classified = await espalier(["classify", path("run", "dense"), "--text", "the old tree"]);
   expect(classified.out).toMatch(/apple|brick|grape|oak/);
+});
+
+test("a model and a teacher in the Hugging Face cache, which the title and lines name", async () => {
+  vi.stubEnv("HF_HUB_CACHE", path("hub"));
+  try {
+    cacheModel(path("hub"), "org/encoder", path("encoder"));
+    expect((await finetune("teacher", { "do-prune": "false" })).code).toBe(0);
+    cacheModel(path("hub"), "teacher", path("teacher", "dense"));
+    const models = { model: "org/encoder", "teacher-model-name-or-path": "teacher" };
+    const { code, err } = await finetune("cached", models);
+    expect({ code, err }).toMatchObject({ code: 0 });
+    expect(err).toContain("org/encoder: newly initialised: classifier.weight, classifier.bias\n");
+    expect(err).not.toContain("snapshots");
+    const report = readFileSync(path("cached", "report.html"), "utf8");
+    expect(report).toContain("<title>org/encoder on train.csv, pruned to 4x1</title>");
+    expect(report).not.toContain("models--org");
+    const other = await finetune("other", { model: "org/other" });
+    expect(other.code).toBe(2);
+    expect(other.err).toMatch(
+      /^--model: expected a directory, or a model in the Hugging Face cache/,
+    );
+    expect(other.err).toMatch(/; to download it: hf download org\/other\n$/);
+    const twice = { model: "org/other", "teacher-model-name-or-path": "org/another" };
+    expect((await finetune("other", twice)).err.split("\n")[1]).toMatch(
+      /^--teacher-model-name-or-path: .* hf download org\/another$/,
+    );
+    expect(existsSync(path("other"))).toBe(false);
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 test("texts are cut as in training, unless an option says otherwise", async () => {

@@ -1,7 +1,7 @@
 /** The mistakes that docs/cli.md shows are made, and what is said must be what is written there. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { COMMANDS } from "../../src/cli/dispatch.ts";
 import { tensorFromFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
 import {
@@ -44,6 +44,7 @@ const root = temporaryDirectory();
 
 beforeAll(async () => {
   process.chdir(root);
+  vi.stubEnv("HF_HUB_CACHE", "hub");
   await writeModel("my-model");
   writeTask(join("glue", "MRPC"));
   writeFileSync("vocab.txt", VOCABULARY);
@@ -57,7 +58,10 @@ beforeAll(async () => {
   write("elsewhere.json", { ...config, op_names: ["decoder"] });
   write("late.json", { ...config, end_step: 3400 });
 });
-afterAll(() => process.chdir(home));
+afterAll(() => {
+  process.chdir(home);
+  vi.unstubAllEnvs();
+});
 
 test("every command has three", () => {
   const counts = COMMANDS.map(({ name }) => {

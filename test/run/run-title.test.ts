@@ -19,6 +19,8 @@ test("patterns are listed once each, in their order", () => {
 });
 
 test("a model of the hub's cache has its name there, and one of a run its whole path", () => {
+  const named = { ...RUN, model: "google/bert_uncased_L-4", isHubName: true };
+  expect(runTitle({ ...named, task: "sst2" })).toMatch(/^google\/bert_uncased_L-4 on SST-2,/);
   const cached = "/home/a/hub/models--google--bert_uncased_L-4/snapshots/0123abc";
   expect(runTitle({ ...RUN, model: cached, task: "sst2" })).toMatch(
     /^google\/bert_uncased_L-4 on SST-2,/,

@@ -107,7 +107,7 @@ export function nodeCalls(
     loadModelDirectory: { directory: () => saved },
     readModelDirectory: { directory: () => saved },
     loadClassifier: {
-      directory: () => saved,
+      model: () => saved,
       files,
     },
     evaluateClassifier: { rows: () => [{ text: "a", label: 1 }] },
