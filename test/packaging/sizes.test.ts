@@ -22,8 +22,8 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   "espalier/checkpoint": 54_200,
   // Everything of a run but its report: kernels, training, tokenizers, row files.
   "espalier/classifier": 318_000,
-  // 60 kB are fine-tuning from paths: the readers of rows, the tasks of GLUE and the recipes.
-  "espalier/node": 352_000,
+  // 60 kB are fine-tuning from paths: the readers of rows, the tasks of GLUE and the recipes. 1.3 kB are names of models.
+  "espalier/node": 353_300,
   "espalier/reference": 26_000,
 };
 
