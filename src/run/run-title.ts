@@ -23,13 +23,22 @@ const TASK_TITLES: Readonly<Record<string, string>> = {
 /** Returns a title such as `minilm on MRPC, pruned to 4x1 and 2:4`. */
 export function runTitle({ model, task, trainFile, patterns, ...run }: TitledRun): string {
   const name = model === undefined ? `${run.randomModel} from random weights` : titleOf(model, run);
-  const data = task === undefined ? lastPart(trainFile ?? "") : taskTitle(task);
+  const data = task === undefined ? dataName(trainFile ?? "") : taskTitle(task);
   const pruned = patterns.length === 0 ? "" : `, pruned to ${listed([...new Set(patterns)])}`;
   return `${name} on ${data}${pruned}`;
 }
 
 function taskTitle(task: string): string {
   return TASK_TITLES[task] ?? task.toUpperCase();
+}
+
+/** Returns the name of a file of rows, with its directory if the name says only what the rows are for. */
+function dataName(path: string): string {
+  const name = lastPart(path);
+  if (!/^(train|training|data|rows)\b/i.test(name)) return name;
+  const parts = path.split(/[/\\]/).filter((part) => part !== "" && part !== ".");
+  const folder = parts.at(-2);
+  return folder === undefined || folder === ".." ? name : `${folder}/${name}`;
 }
 
 /** Returns the name of a model's directory, or its name on the hub if the directory is in the hub's cache. */

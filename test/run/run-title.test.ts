@@ -6,6 +6,11 @@ const RUN = { randomModel: "bert-mini", patterns: ["4x1"] };
 test("a run is titled by model, data and pattern", () => {
   const title = runTitle({ ...RUN, model: "/models/minilm/", task: "mrpc", patterns: ["4x1"] });
   expect(title).toBe("minilm on MRPC, pruned to 4x1");
+  expect(runTitle({ ...RUN, trainFile: "a/banking77/train.csv", patterns: [] })).toContain(
+    "banking77/train.csv",
+  );
+  for (const trainFile of ["train.csv", "./train.csv", "../train.csv"])
+    expect(runTitle({ ...RUN, trainFile, patterns: [] })).toMatch(/ on train\.csv$/);
   expect(runTitle({ ...RUN, trainFile: "rows/tickets.csv", patterns: [] })).toBe(
     "bert-mini from random weights on tickets.csv",
   );
