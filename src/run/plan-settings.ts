@@ -48,11 +48,28 @@ function sparseSettings(sparse: SparsePhaseRecipe, plan: RunPlan): Settings {
     ["distillation weight", String(sparse.distillationWeight)],
     ["padding in distillation", sparse.distillationPadding],
     ["teacher's results kept as", sparse.teacherCache],
-    ...Object.entries(pruning).map(
-      ([key, value]) =>
-        [`pruning: ${key}`, typeof value === "string" ? value : JSON.stringify(value)] as const,
+    ...Object.entries(pruning).flatMap(([key, value]) =>
+      key === "pruning_configs" && Array.isArray(value)
+        ? localSettings(value)
+        : [[`pruning: ${key}`, settingText(value)] as const],
     ),
   ];
+}
+
+/** Lists local pruning configurations, which are numbered if there are several. */
+function localSettings(configs: readonly unknown[]): Settings {
+  return configs.flatMap((config, i) =>
+    Object.entries(config as object).map(([key, value]): Settings[number] => [
+      `pruning${configs.length === 1 ? "" : ` ${i + 1}`}: ${key}`,
+      settingText(value),
+    ]),
+  );
+}
+
+function settingText(value: unknown): string {
+  if (typeof value === "string") return value;
+  const isList = Array.isArray(value) && value.every((each) => typeof each !== "object");
+  return isList ? value.join(", ") : JSON.stringify(value);
 }
 
 /** Lists the settings of the sparse phases: once if all phases have the same value, otherwise by pattern. */
