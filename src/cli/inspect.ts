@@ -63,37 +63,61 @@ function tableOf(all: readonly InspectedTensor[]): TextTable {
   };
 }
 
+/** How sizes and shares are written. */
+interface Notation {
+  readonly size: (bytes: number) => string;
+  readonly share: (part: number, whole: number) => string;
+  readonly shareOfBytes: (part: number, whole: number) => string;
+}
+
+function exactShare(part: number, whole: number): string {
+  return `${part} of ${whole} (${formatShare(part, whole)})`;
+}
+
+function percent(part: number, whole: number): string {
+  return whole === 0 ? "-" : `${((100 * part) / whole).toFixed(1)} %`;
+}
+
+const EXACT: Notation = {
+  size: (bytes) => counted(bytes, "byte"),
+  share: exactShare,
+  shareOfBytes: exactShare,
+};
+
+const ROUNDED: Notation = {
+  size: formatBytes,
+  share: (part, whole) => `${percent(part, whole)} (${part} of ${whole})`,
+  shareOfBytes: (part, whole) =>
+    `${formatBytes(part)} of ${formatBytes(whole)} (${percent(part, whole)})`,
+};
+
 function factsOf(
   { files, layout, path }: Checkpoint,
   all: readonly InspectedTensor[],
+  { size, share, shareOfBytes }: Notation,
 ): readonly (readonly [string, string])[] {
   const totals = inspectionTotals(all);
   const onDisk = files.reduce((total, file) => total + file.bytes, 0);
   const many = layout === "sharded" ? `${files.length} files` : "one file";
-  const share = (part: number, whole: number): string =>
-    `${part} of ${whole} (${formatShare(part, whole)})`;
   const { gzipBytes, nonFinite } = totals;
   return [
-    ["checkpoint", `${path}: ${many}${layout === "packed" ? ", packed" : ""}, ${onDisk} bytes`],
+    ["checkpoint", `${path}: ${many}${layout === "packed" ? ", packed" : ""}, ${size(onDisk)}`],
     ...files.flatMap(({ name, metadata }) =>
       Object.entries(metadata).map(([key, text]) => [name, `${key} = ${text}`] as const),
     ),
-    [
-      "tensors",
-      `${totals.tensors} of ${counted(totals.bytes, "byte")}, ${counted(totals.layers, "layer")}`,
-    ],
+    ["tensors", `${totals.tensors} of ${size(totals.bytes)}, ${counted(totals.layers, "layer")}`],
     ["zeros in the weights of layers", share(totals.zeros, totals.elements)],
     [
       layout === "packed" ? "packed bytes" : "packed bytes in the smallest layouts",
-      `${share(totals.packedBytes, totals.bytes)}, of layers ${share(totals.packedLayerBytes, totals.layerBytes)}`,
+      `${shareOfBytes(totals.packedBytes, totals.bytes)}, of layers ${shareOfBytes(totals.packedLayerBytes, totals.layerBytes)}`,
     ],
-    ...(gzipBytes === null ? [] : [["gzip bytes", share(gzipBytes, totals.bytes)] as const]),
+    ...(gzipBytes === null ? [] : [["gzip bytes", shareOfBytes(gzipBytes, totals.bytes)] as const]),
     ...(nonFinite === 0 ? [] : [["not finite", `${nonFinite} of them`] as const]),
   ];
 }
 
 function printText(checkpoint: Checkpoint, { tensors }: Inspection, { out }: Console): void {
-  const [head, ...facts] = factsOf(checkpoint, tensors);
+  const [head, ...facts] = factsOf(checkpoint, tensors, EXACT);
   out.write(`${head?.[1] ?? ""}\n\n${formatTable(tableOf(tensors))}\n\n`);
   for (const [name, value] of facts) out.write(`${name}: ${value}\n`);
   const survey = tensors.map(({ tensor }) => tensor);
@@ -134,15 +158,19 @@ function rolesTable(all: readonly InspectedTensor[]): TextTable {
         role,
         String(own.length),
         formatBytes(bytes),
-        formatShare(bytes, total),
+        percent(bytes, total),
         formatBytes(packed),
       ];
     }),
   };
 }
 
+/** Compares names with numbers as people order them: layer 2 before layer 10. */
+const NATURAL = new Intl.Collator("en", { numeric: true });
+
 function reportOf(checkpoint: Checkpoint, { tensors, mask }: Inspection): string {
-  const layers = tensors.flatMap(({ tensor, weight, bytes, packed }) => {
+  const sorted = tensors.toSorted((a, b) => NATURAL.compare(a.tensor.name, b.tensor.name));
+  const layers = sorted.flatMap(({ tensor, weight, bytes, packed }) => {
     const name = moduleName(tensor.name);
     return weight === null ? [] : [{ name, weight, packedShare: packed.bytes / bytes }];
   });
@@ -152,10 +180,10 @@ function reportOf(checkpoint: Checkpoint, { tensors, mask }: Inspection): string
     summary: isPacked
       ? "Tensors as they unpack, and the layouts and bytes in which they are stored."
       : "Tensors as they are, and the bytes that each would take in the smallest of the usual layouts.",
-    facts: factsOf(checkpoint, tensors),
-    roles: rolesTable(tensors),
+    facts: factsOf(checkpoint, sorted, ROUNDED),
+    roles: rolesTable(sorted),
     account: accountLines("layers", accountFor(tensors.map(({ tensor }) => tensor))),
-    tensors: tableOf(tensors),
+    tensors: tableOf(sorted),
     zeros: layers.map(({ name, weight }) => ({
       name,
       ratio: weight.elements === 0 ? 0 : weight.zeros / weight.elements,

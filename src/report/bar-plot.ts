@@ -1,6 +1,6 @@
 /** Draws horizontal bars for ratios from 0 to 1, such as one bar per layer, as the rows of a table. */
 
-import { element, escapeMarkup } from "./markup.ts";
+import { element, escapeBreakable, escapeMarkup } from "./markup.ts";
 
 export interface Bar {
   readonly name: string;
@@ -30,9 +30,9 @@ function row({ name, ratio, accented }: Bar): string {
     parts.join(""),
   );
   const cells = [
-    element("th", { scope: "row" }, escapeMarkup(name)),
+    element("th", { scope: "row" }, escapeBreakable(name)),
     element("td", {}, picture),
-    element("td", {}, ratio.toFixed(4)),
+    element("td", {}, `${(100 * ratio).toFixed(1)} %`),
   ];
   return element("tr", {}, cells.join(""));
 }

@@ -1,6 +1,6 @@
 /** Formats the report on a checkpoint's tensors, sizes and sparsity as a self-contained HTML file. */
 import { type Bar, barPlot } from "./bar-plot.ts";
-import { factsTable, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
+import { factsTable, halves, heading, htmlPage, htmlTable, maskCard, paragraph } from "./page.ts";
 import type { MaskMatrix } from "./run-report.ts";
 import type { TextTable } from "./table.ts";
 
@@ -21,6 +21,9 @@ interface CheckpointReport {
   readonly mask?: MaskMatrix;
 }
 
+/** The columns of tensors that are no numbers. */
+const TEXT_COLUMNS = ["role", "axes", "dtype", "layout", "patterns"];
+
 /** Formats a report as an HTML document. All text is escaped. */
 export function checkpointReport(report: CheckpointReport): string {
   const { title, summary, facts, roles, account, tensors, zeros, packed, mask } = report;
@@ -34,11 +37,11 @@ export function checkpointReport(report: CheckpointReport): string {
     paragraph(summary),
     factsTable(facts),
     heading("Roles and coverage"),
-    htmlTable(roles),
+    htmlTable(roles, { phone: "flow" }),
     ...account.map(paragraph),
     heading("Tensors"),
-    htmlTable(tensors, "sticky"),
-    ...(figures.length > 0 ? [heading("Layers"), figures.join("")] : []),
+    htmlTable(tensors, { text: TEXT_COLUMNS, phone: "flow", sticky: true }),
+    ...(figures.length > 0 ? [heading("Layers"), halves(figures)] : []),
     ...(mask === undefined ? [] : [maskCard(mask)]),
   ];
   return htmlPage(title, parts, true);

@@ -48,6 +48,11 @@ export function formatMetric(value: number | null): string {
   return value === null ? "-" : value.toFixed(4);
 }
 
+/** Formats a metric in percent with two decimals; `-` if it is not defined. */
+export function formatPercent(value: number | null): string {
+  return value === null || !Number.isFinite(value) ? "-" : (100 * value).toFixed(2);
+}
+
 /** Whether a matrix of these labels is not too wide. */
 export function isWhole({ length }: readonly string[]): boolean {
   return length <= MOST_COLUMNS;
@@ -58,11 +63,18 @@ export function confusionTable(
   confusion: readonly (readonly number[])[],
   labels: readonly string[],
 ): ReportTable {
-  if (isWhole(labels))
-    return {
-      header: ["label", ...labels],
-      rows: confusion.map((counts, i) => [labels[i] ?? "", ...counts.map(String)]),
-    };
+  if (!isWhole(labels)) return largestConfusions(confusion, labels);
+  return {
+    header: ["label", ...labels],
+    rows: confusion.map((counts, i) => [labels[i] ?? "", ...counts.map(String)]),
+  };
+}
+
+/** Lists the largest errors of a confusion matrix. */
+export function largestConfusions(
+  confusion: readonly (readonly number[])[],
+  labels: readonly string[],
+): ReportTable {
   const errors = confusion.flatMap((counts, label) =>
     counts.flatMap((count, predicted) =>
       count === 0 || label === predicted ? [] : [{ count, label, predicted }],

@@ -1,31 +1,50 @@
 /** Formats how a final model does on the evaluation rows: by class, by value, and its largest errors. */
 import type { Range } from "./axis.ts";
-import { classTable, confusionTable, isWhole } from "./evaluation-table.ts";
+import { confusions } from "./confusion.ts";
+import { formatPercent, isWhole } from "./evaluation-table.ts";
 import { element, escapeMarkup } from "./markup.ts";
-import { card, details, htmlTable, subheading } from "./page.ts";
+import { card, details, halves, htmlTable, subheading } from "./page.ts";
 import type { ClassResults, FinalModel, RowError } from "./run-report.ts";
 import { scatterPlot } from "./scatter-plot.ts";
+import type { TextTable } from "./table.ts";
 
 /** With more classes, metrics by class are shown on request. */
 const MOST_OPEN_CLASSES = 12;
+/** With more classes, a matrix takes the whole width of the page. */
+const MOST_HALF_CLASSES = 8;
+/** Of a longer text, the start is shown, and the rest on request. */
+const LONG_TEXT = 400;
 
-/**
- * Formats the tables of a final model. The values of regression are a plot, by {@link valuesPlot}.
- *
- * @param isMain whether its errors are shown at once, and not on request
- */
-export function finalModelTables(
+/** Formats the metrics by class, and the confusions. `dense` is the dense model with which a pruned one is compared. */
+export function classSection(
   label: string,
-  { results, errors = [], seed }: FinalModel,
-  isMain: boolean,
+  { results, seed }: FinalModel,
+  dense: FinalModel | undefined,
 ): string {
+  if (results === undefined) return "";
   const title = `${label}, seed ${seed}`;
-  return [
-    ...(results === undefined ? [] : classTables(title, results)),
-    ...(errors.length === 0
-      ? []
-      : [details(`Largest errors: ${title}`, errorList(errors), isMain)]),
-  ].join("");
+  const { names, confusion } = results;
+  const isOpen = names.length <= MOST_OPEN_CLASSES;
+  const byLabel = details(
+    `By label: ${title}`,
+    htmlTable(labelTable(results, dense?.results), { phone: "flow" }),
+    isOpen,
+  );
+  if (confusion === null) return byLabel;
+  const heading = isWhole(names) ? "Confusions" : "Most frequent confusions";
+  const matrix = subheading(`${heading}: ${title}`) + confusions(title, names, confusion);
+  const parts = [matrix, byLabel];
+  return names.length <= MOST_HALF_CLASSES ? halves(parts) : parts.join("");
+}
+
+/** Formats the largest errors of a model with their texts. */
+export function errorSection(
+  label: string,
+  { errors = [], seed }: FinalModel,
+  isOpen: boolean,
+): string {
+  if (errors.length === 0) return "";
+  return details(`Largest errors: ${label}, seed ${seed}`, errorList(errors), isOpen);
 }
 
 /** Draws predicted against true values, if the model has them. */
@@ -34,74 +53,22 @@ export function valuesPlot({ values }: FinalModel, range: Range): readonly strin
   return [card(scatterPlot("Predicted against true value", values, range))];
 }
 
-function classTables(
-  title: string,
-  { names, perClass, confusion }: ClassResults,
-): readonly string[] {
-  const isOpen = names.length <= MOST_OPEN_CLASSES;
-  return [
-    ...(confusion === null ? [] : [confusions(title, names, confusion)]),
-    details(`By label: ${title}`, htmlTable(classTable(perClass, names)), isOpen),
-  ];
-}
-
-function confusions(
-  title: string,
-  names: readonly string[],
-  confusion: readonly (readonly number[])[],
-): string {
-  const isMatrix = isWhole(names);
-  return (
-    subheading(`${isMatrix ? "Confusions" : "Most frequent confusions"}: ${title}`) +
-    (isMatrix
-      ? confusionMatrix(title, names, confusion)
-      : htmlTable(confusionTable(confusion, names)))
-  );
-}
-
-/** Formats rows by label and prediction. Labels are numbered, so that columns are narrow. */
-function confusionMatrix(
-  title: string,
-  names: readonly string[],
-  confusion: readonly (readonly number[])[],
-): string {
-  const heads = ["label \\ predicted", ...names.map((_, i) => String(i + 1))];
-  const head = heads.map((text) => element("th", { scope: "col" }, escapeMarkup(text))).join("");
-  const rows = confusion.map((counts, label) => {
-    const all = counts.reduce((sum, count) => sum + count, 0);
-    const cells = counts.map((count, predicted) => {
-      const color = label === predicted ? "var(--right)" : "var(--wrong)";
-      const share = all === 0 ? 0 : count / all;
-      const attributes = count === 0 ? {} : { style: `background:rgb(${color} / ${tint(share)})` };
-      return element("td", attributes, String(count));
-    });
-    const name = element(
-      "th",
-      { scope: "row" },
-      escapeMarkup(`${label + 1} ${names[label] ?? ""}`),
-    );
-    return element("tr", {}, name + cells.join(""));
-  });
-  const table = element(
-    "table",
-    { class: "matrix" },
-    element("thead", {}, element("tr", {}, head)) + element("tbody", {}, rows.join("")),
-  );
-  const region = {
-    class: "scroll",
-    role: "region",
-    tabindex: "0",
-    "aria-label": `Confusions of ${title}`,
+/** Lists the metrics of each class in percent, with the F1 of the dense model beside that of a pruned one. */
+function labelTable({ names, perClass }: ClassResults, dense: ClassResults | undefined): TextTable {
+  const denseF1 = new Map(dense?.perClass.map(({ id, f1 }) => [id, f1]));
+  return {
+    header: [
+      ...["label", "precision", "recall", "F1"],
+      ...(dense === undefined ? [] : ["F1 of dense"]),
+      "rows",
+    ],
+    rows: perClass.map(({ id, precision, recall, f1, support }, i) => [
+      names[i] ?? "",
+      ...[precision, recall, f1].map(formatPercent),
+      ...(dense === undefined ? [] : [formatPercent(denseF1.get(id) ?? null)]),
+      String(support),
+    ]),
   };
-  return card(
-    element("div", region, table),
-    "Rows by label (down) and prediction (across); blue is right, orange wrong, by the share of the label's rows.",
-  );
-}
-
-/** Returns the opacity of a cell. Text stays legible on the strongest one. */
-function tint(share: number): string {
-  return (0.06 + 0.34 * share).toFixed(2);
 }
 
 function errorList(errors: readonly RowError[]): string {
@@ -110,16 +77,26 @@ function errorList(errors: readonly RowError[]): string {
     const verdict = [
       `label ${bold(label)}`,
       `predicted ${bold(predicted)} (${escapeMarkup(degree)})`,
-      ...(dense === undefined ? [] : [`dense ${bold(dense)}`]),
+      ...(dense === undefined ? [] : [`dense ${bold(dense)}${dense === label ? " (right)" : ""}`]),
     ].join(", ");
     const texts = textPair === null ? [text] : [text, textPair];
     return element(
       "li",
       {},
-      texts.map((each) => element("p", {}, escapeMarkup(each))).join("") +
-        element("p", { class: "verdict" }, verdict),
+      texts.map(errorText).join("") + element("p", { class: "verdict" }, verdict),
     );
   });
-  const list = element("ol", { class: "errors" }, items.join(""));
-  return element("div", { class: "card" }, list);
+  return element("div", { class: "card" }, element("ol", { class: "errors" }, items.join("")));
+}
+
+/** Formats a text of any language. */
+function errorText(text: string): string {
+  if (text.trim() === "") return element("p", { class: "verdict" }, "(empty text)");
+  const characters = [...text];
+  if (characters.length <= LONG_TEXT) return element("p", { dir: "auto" }, escapeMarkup(text));
+  const [start, rest] = [characters.slice(0, LONG_TEXT), characters.slice(LONG_TEXT)].map((part) =>
+    escapeMarkup(part.join("")),
+  );
+  const summary = element("summary", {}, `${start} …`);
+  return element("details", { dir: "auto" }, `${summary}${element("p", {}, `… ${rest}`)}`);
 }

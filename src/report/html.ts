@@ -2,13 +2,15 @@
 import { type Range, rangeOf } from "./axis.ts";
 import { barPlot } from "./bar-plot.ts";
 import { comparisonLines } from "./comparison.ts";
-import { finalModelTables, valuesPlot } from "./final-model.ts";
+import { classSection, errorSection, valuesPlot } from "./final-model.ts";
 import { linePlot, type Series } from "./line-plot.ts";
 import { element, escapeMarkup } from "./markup.ts";
 import { modelsTable } from "./models-table.ts";
 import {
   card,
+  details,
   factsTable,
+  halves,
   heading,
   htmlPage,
   htmlTable,
@@ -16,13 +18,16 @@ import {
   note,
   paragraph,
   plots,
+  scrolled,
+  warning,
 } from "./page.ts";
 import type { LossName, PatternRun, RunReport, SeedCurve } from "./run-report.ts";
 import { valueRange } from "./scatter-plot.ts";
-import { formatMarkdown, mean, resultsTable } from "./table.ts";
+import { formatMarkdown, mean, resultsTable, type TextTable } from "./table.ts";
 
 const RATIOS: Range = { low: 0, high: 1 };
-const CORRELATIONS: Range = { low: -1, high: 1 };
+const PERCENT: Range = { low: 0, high: 100 };
+const PERCENT_OF_CORRELATION: Range = { low: -100, high: 100 };
 
 /** The ranges of axes that plots of all phases share, so that they can be compared. */
 interface SharedAxes {
@@ -43,7 +48,7 @@ function given(values: readonly number[]): Range | undefined {
 function sharedAxes({ dense, denseLoss, patterns, denseFinal }: RunReport): SharedAxes {
   const sparse = patterns.flatMap(({ curves }) => curves);
   const pointsOf = (curves: readonly SeedCurve[]) => curves.flatMap(({ epochs }) => epochs);
-  const metrics = pointsOf([...dense, ...sparse]).map(({ metric }) => metric);
+  const metrics = pointsOf([...dense, ...sparse]).map(({ metric }) => 100 * metric);
   const losses = new Map<string, readonly number[]>();
   for (const [{ name }, curves] of [
     [denseLoss, dense] as const,
@@ -55,32 +60,38 @@ function sharedAxes({ dense, denseLoss, patterns, denseFinal }: RunReport): Shar
     epochs: given(pointsOf(sparse).map(({ epoch }) => epoch)),
     steps: given(patterns.flatMap(({ schedule }) => schedule.map(({ step }) => step))),
     metric: given(metrics),
-    metricLimits: metrics.some((value) => value < 0) ? CORRELATIONS : RATIOS,
+    metricLimits: metrics.some((value) => value < 0) ? PERCENT_OF_CORRELATION : PERCENT,
     losses: new Map([...losses].map(([name, values]) => [name, rangeOf(values)])),
     values: valueRange(finals.flatMap((final) => final?.values ?? [])),
   };
 }
 
-function curvesOf(
-  curves: readonly SeedCurve[],
-  value: "loss" | "metric",
-  name: string,
-): readonly Series[] {
-  return curves.map((curve, index) => ({
-    name: `${name}, seed ${curve.seed}`,
-    color: index,
-    points: curve.epochs.map((point) => [point.epoch, point[value]] as const),
-  }));
+function lossCurves(curves: readonly SeedCurve[], name: string): readonly Series[] {
+  return curves.map(({ seed, epochs }, color) => {
+    const lost = epochs.filter(({ loss }) => !Number.isFinite(loss)).map(({ epoch }) => epoch);
+    const end = lost.length === 0 ? "" : `, not finite in epoch ${lost.join(", ")}`;
+    const points = epochs.map(({ epoch, loss }) => [epoch, loss] as const);
+    return { name: `${name}, seed ${seed}${end}`, color, points };
+  });
 }
 
-/** Returns a dashed horizontal line across the epochs of `curves`, at the mean final metric of the dense models. */
-function denseReference(dense: readonly SeedCurve[], curves: readonly SeedCurve[]): Series[] {
-  const last = dense.flatMap((curve) => curve.epochs.slice(-1)).map((point) => point.metric);
+function metricCurves(curves: readonly SeedCurve[], name: string): readonly Series[] {
+  return curves.map(({ seed, epochs }, color) => {
+    const points = epochs.map(({ epoch, metric }) => [epoch, 100 * metric] as const);
+    return { name: `${name}, seed ${seed}`, color, points };
+  });
+}
+
+/** Returns a dashed horizontal line across the epochs of `curves`, at the mean metric of the final dense models. */
+function denseReference({ models, dense }: RunReport, curves: readonly SeedCurve[]): Series[] {
+  const last = dense.flatMap(({ epochs }) => epochs.slice(-1)).map(({ metric }) => metric);
+  const final = models[0]?.metric ?? last;
   const epochs = curves.flatMap((curve) => curve.epochs.map((point) => point.epoch));
-  if (last.length === 0 || epochs.length === 0) return [];
+  if (final.length === 0 || epochs.length === 0) return [];
   const ends = [Math.min(...epochs), Math.max(...epochs)];
-  const points = ends.map((epoch) => [epoch, mean(last)] as const);
-  return [{ name: "dense, mean at its end", color: 4, dashed: true, points }];
+  const points = ends.map((epoch) => [epoch, 100 * mean(final)] as const);
+  const name = final.length === 1 ? "dense" : "dense, mean of seeds";
+  return [{ name, color: "muted", dashed: true, points }];
 }
 
 function trainingPlots(
@@ -88,21 +99,22 @@ function trainingPlots(
   axes: SharedAxes,
   { label, loss, curves }: Pick<PatternRun, "label" | "loss" | "curves">,
 ): readonly string[] {
+  if (curves.every(({ epochs }) => epochs.length === 0)) return [];
   const isDense = label === "dense";
-  const reference = isDense ? [] : denseReference(report.dense, curves);
+  const reference = isDense ? [] : denseReference(report, curves);
   const xRange = !isDense && axes.epochs && { xRange: axes.epochs };
   const lossRange = axes.losses.get(loss.name);
   const losses = linePlot({
     title: "Training loss, mean of each epoch",
     xLabel: "epoch",
-    series: curvesOf(curves, "loss", loss.name),
+    series: lossCurves(curves, loss.name),
     ...xRange,
     ...(lossRange && { yRange: lossRange }),
   });
   const metrics = linePlot({
-    title: `Evaluation ${report.table.metric} after each epoch`,
+    title: `Evaluation ${report.table.metric} in percent`,
     xLabel: "epoch",
-    series: [...curvesOf(curves, "metric", label), ...reference],
+    series: [...metricCurves(curves, label), ...reference],
     yLimits: axes.metricLimits,
     ...xRange,
     ...(axes.metric && { yRange: axes.metric }),
@@ -143,7 +155,10 @@ function denseSection(report: RunReport, axes: SharedAxes): string {
     plots(figures),
     ...(final === undefined
       ? []
-      : [finalModelTables("dense", final, report.patterns.length === 0)]),
+      : [
+          classSection("dense", final, undefined),
+          errorSection("dense", final, report.patterns.length === 0),
+        ]),
   ].join("");
 }
 
@@ -157,21 +172,27 @@ function patternSection(report: RunReport, axes: SharedAxes, run: PatternRun): s
   return [
     heading("Pruned to ", label),
     plots(figures),
-    ...(final === undefined ? [] : [finalModelTables(label, final, true)]),
-    ...(run.layers.length > 0 ? [layerPlot(run)] : []),
-    ...(mask === undefined ? [] : [maskCard(mask)]),
+    ...(final === undefined ? [] : [classSection(label, final, report.denseFinal)]),
+    halves([
+      ...(run.layers.length > 0 ? [layerPlot(run)] : []),
+      ...(mask === undefined ? [] : [maskCard(mask)]),
+    ]),
+    ...(final === undefined ? [] : [errorSection(label, final, true)]),
   ].join("");
 }
 
 function resultsSection({ table, models, measurement }: RunReport): readonly string[] {
   if (models.length === 0) return [];
-  const items = comparisonLines(table.metric, models).map((line) =>
-    element("li", {}, escapeMarkup(line)),
-  );
+  const shown = models.length === 1 ? models : models.slice(1);
+  const items = comparisonLines(table.metric, models).map((line, i) => {
+    const name = `${shown[i]?.label ?? ""}:`;
+    const rest = line.slice(name.length);
+    return element("li", {}, element("b", {}, escapeMarkup(name)) + escapeMarkup(rest));
+  });
   return [
     heading("Results"),
     element("ul", { class: "answers" }, items.join("")),
-    htmlTable(modelsTable(table.metric, models)),
+    htmlTable(modelsTable(table.metric, models), { phone: "stack" }),
     note(`${RESULTS_NOTE}${measurement === undefined ? "" : ` ${measurement}`}`),
   ];
 }
@@ -185,21 +206,47 @@ export function htmlReport(report: RunReport): string {
   const { table, evaluations } = report;
   return htmlPage(report.title, [
     paragraph(report.summary),
+    ...(report.notices ?? []).map(warning),
     ...resultsSection(report),
-    ...(evaluations === undefined ? [] : [heading("Final models"), htmlTable(evaluations, "text")]),
+    ...(evaluations === undefined
+      ? []
+      : [
+          heading("Final models"),
+          htmlTable(evaluations, { text: ["rows"], phone: "flow" }),
+          note(EVALUATIONS_NOTE),
+        ]),
     denseSection(report, axes),
     ...report.patterns.map((run) => patternSection(report, axes, run)),
     ...(table.rows.length > 0
       ? [
           heading("As published tables have it"),
-          card(element("pre", {}, escapeMarkup(formatMarkdown(resultsTable(table))))),
+          htmlTable(resultsTable(table), { phone: "stack" }),
           note(PUBLISHED_NOTE),
+          details("The same as Markdown", markdown(resultsTable(table)), false),
         ]
       : []),
     heading("Settings"),
-    factsTable(report.settings),
+    settingsSection(report.settings),
   ]);
 }
+
+function markdown(table: TextTable): string {
+  const text = element("pre", {}, escapeMarkup(formatMarkdown(table)));
+  return card(scrolled(text, "The table as Markdown"));
+}
+
+/** Arranges settings in columns: those of the run, of the dense phase and of the sparse phases. */
+function settingsSection(settings: RunReport["settings"]): string {
+  const groupOf = (name: string): string => /^(dense|sparse)(?: \S+)?: /.exec(name)?.[1] ?? "run";
+  const groups = [...new Set(settings.map(([name]) => groupOf(name)))];
+  const tables = groups.map((group) =>
+    factsTable(settings.filter(([name]) => groupOf(name) === group)),
+  );
+  return element("div", { class: "columns" }, tables.join(""));
+}
+
+const EVALUATIONS_NOTE =
+  "Metrics are in percent, except errors. The loss is that of labels, as a mean over rows.";
 
 const PUBLISHED_NOTE =
   "Metrics are in percent, mean/max over seeds. Sparsity is zeros over entries. Relative drop is (sparse max - dense max) / dense max: negative if the sparse model is worse.";

@@ -7,8 +7,8 @@ import { coordinate, element, escapeMarkup, svg } from "./markup.ts";
 export interface Series {
   readonly name: string;
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** The index of a colour, for {@link seriesColor}. */
-  readonly color: number;
+  /** The index of a colour, for {@link seriesColor}, or grey. */
+  readonly color: number | "muted";
   /** Whether the line is dashed and has no markers, as for a reference value or a target. */
   readonly dashed?: boolean;
   /** Whether y stays constant until the next point, as in a step plot. */
@@ -50,7 +50,8 @@ const SERIES_COLORS: readonly string[] = [
 ];
 
 /** Returns the colour at `index`. The colours repeat after the last one. */
-export function seriesColor(index: number): string {
+export function seriesColor(index: Series["color"]): string {
+  if (index === "muted") return "var(--muted, #9aa1ab)";
   return SERIES_COLORS[index % SERIES_COLORS.length] ?? "currentColor";
 }
 

@@ -13,6 +13,26 @@ export function escapeMarkup(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
+/**
+ * Escapes text, and lets words of more than 16 characters break: after `_`, `\`, `.` and `/`, and after 20 characters
+ * without these. Numbers do not break at a point.
+ */
+export function escapeBreakable(text: string): string {
+  return text
+    .split(/(\S{17,})/u)
+    .map((part, i) => (i % 2 === 0 ? escapeMarkup(part) : breakable(part)))
+    .join("");
+}
+
+function breakable(word: string): string {
+  return word
+    .split(/(?<=[_\\]|[./](?=\p{L}))/u)
+    .flatMap((part) => part.split(/(\S{20})(?=\S)/u))
+    .filter((part) => part !== "")
+    .map(escapeMarkup)
+    .join("<wbr>");
+}
+
 /** Unescaped attribute values by attribute name. */
 type Attributes = Readonly<Record<string, string | number>>;
 

@@ -1,5 +1,5 @@
 /** Formats the parts of reports, which are self-contained HTML files without scripts. */
-import { element, escapeMarkup } from "./markup.ts";
+import { element, escapeBreakable, escapeMarkup } from "./markup.ts";
 import { type Color, writePng } from "./png.ts";
 import type { MaskMatrix } from "./run-report.ts";
 import { REPORT_STYLE } from "./style.ts";
@@ -13,15 +13,24 @@ const COMFORTABLE_WIDTH = 512;
 const SLICE = 0x8000;
 
 export function heading(text: string, code: string = ""): string {
-  return element("h2", {}, escapeMarkup(text) + (code && element("code", {}, escapeMarkup(code))));
+  return element(
+    "h2",
+    {},
+    escapeBreakable(text) + (code && element("code", {}, escapeBreakable(code))),
+  );
 }
 
 export function subheading(text: string): string {
-  return element("h3", {}, escapeMarkup(text));
+  return element("h3", {}, escapeBreakable(text));
 }
 
 export function paragraph(text: string): string {
-  return element("p", {}, escapeMarkup(text));
+  return element("p", {}, escapeBreakable(text));
+}
+
+/** Formats what a reader must know first. */
+export function warning(text: string): string {
+  return element("p", { class: "warning" }, escapeBreakable(text));
 }
 
 export function note(text: string): string {
@@ -36,46 +45,74 @@ export function card(content: string, caption: string = ""): string {
 
 /** Formats figures side by side if there is room. */
 export function plots(figures: readonly string[]): string {
-  return element("div", { class: "plots" }, figures.join(""));
+  return figures.length === 0 ? "" : element("div", { class: "plots" }, figures.join(""));
 }
 
 /** Formats content that is shown on request. `summary` is text, and `content` is markup. */
 export function details(summary: string, content: string, isOpen: boolean): string {
   const attributes: Readonly<Record<string, string>> = isOpen ? { open: "" } : {};
-  return element("details", attributes, element("summary", {}, escapeMarkup(summary)) + content);
+  return element("details", attributes, element("summary", {}, escapeBreakable(summary)) + content);
 }
 
-/** With more columns, the rows of a table become blocks on a phone. */
-const MOST_PHONE_COLUMNS = 5;
+interface TableStyle {
+  /** The columns of text, by their headers. The others are numbers and are right-aligned. */
+  readonly text?: readonly string[];
+  /**
+   * How a phone shows it: as a table, with a line for each cell (`stack`), or with the cells of a row one after another
+   * (`flow`). Default `table`.
+   */
+  readonly phone?: "table" | "stack" | "flow";
+  /** Whether the header stays in view. */
+  readonly sticky?: boolean;
+}
 
-/**
- * Formats a table. The first cell of a row names the row.
- *
- * @param kind a class of the style sheet
- */
-export function htmlTable({ header, rows }: TextTable, kind: string = ""): string {
-  const head = header.map((cell) => element("th", { scope: "col" }, escapeMarkup(cell))).join("");
+/** Formats a table. The first cell of a row names the row. */
+export function htmlTable(table: TextTable, style: TableStyle = {}): string {
+  return card(bareTable(table, style));
+}
+
+/** Formats a table without a card around it. */
+export function bareTable({ header, rows }: TextTable, style: TableStyle = {}): string {
+  const { text = [], phone = "table", sticky = false } = style;
+  const kindOf = (name: string): Readonly<Record<string, string>> =>
+    text.includes(name) ? { class: "text" } : {};
+  const head = header.map((name) =>
+    element("th", { scope: "col", ...kindOf(name) }, escapeBreakable(name)),
+  );
   const body = rows.map(([name = "", ...cells]) => {
-    const own = cells.map((cell, i) =>
-      element("td", { "data-label": header[i + 1] ?? "" }, escapeMarkup(cell)),
-    );
+    const own = cells.map((cell, i) => {
+      const column = header[i + 1] ?? "";
+      return element("td", { "data-label": column, ...kindOf(column) }, escapeBreakable(cell));
+    });
     return element("tr", {}, rowName(name) + own.join(""));
   });
-  const stacked = header.length > MOST_PHONE_COLUMNS ? "stack" : "";
-  const classes = [kind, stacked].filter((name) => name !== "").join(" ");
-  const parts = element("thead", {}, element("tr", {}, head)) + element("tbody", {}, body.join(""));
-  return card(element("table", classes === "" ? {} : { class: classes }, parts));
+  const classes = [...(sticky ? ["sticky"] : []), ...(phone === "table" ? [] : [phone])].join(" ");
+  const parts =
+    element("thead", {}, element("tr", {}, head.join(""))) + element("tbody", {}, body.join(""));
+  return element("table", classes === "" ? {} : { class: classes }, parts);
 }
 
-function rowName(name: string): string {
-  return element("th", { scope: "row" }, escapeMarkup(name));
+export function rowName(name: string): string {
+  return element("th", { scope: "row" }, escapeBreakable(name));
+}
+
+/** Formats a region that scrolls sideways if there is no room. `content` is markup, and `label` is text. */
+export function scrolled(content: string, label: string): string {
+  const region = { class: "scroll", role: "region", tabindex: "0", "aria-label": label };
+  return element("div", region, content);
+}
+
+/** Formats parts side by side if there is room. */
+export function halves(parts: readonly string[]): string {
+  const cells = parts.map((part) => element("div", {}, part));
+  return parts.length === 0 ? "" : element("div", { class: "halves" }, cells.join(""));
 }
 
 export function maskCard(mask: MaskMatrix): string {
   const caption = element(
     "figcaption",
     {},
-    `Mask of ${element("code", {}, escapeMarkup(mask.layer))} ` +
+    `Mask of ${element("code", {}, escapeBreakable(mask.layer))} ` +
       element("span", {}, `${mask.rows} x ${mask.columns}, one pixel a weight, coloured = kept`),
   );
   return element("figure", { class: "card" }, caption + maskPicture(mask));
@@ -84,7 +121,7 @@ export function maskCard(mask: MaskMatrix): string {
 /** Formats a table with one row for each name-value pair. */
 export function factsTable(facts: readonly (readonly [name: string, value: string])[]): string {
   const rows = facts.map(([name, value]) =>
-    element("tr", {}, rowName(name) + element("td", {}, escapeMarkup(value))),
+    element("tr", {}, rowName(name) + element("td", {}, escapeBreakable(value))),
   );
   return card(element("table", { class: "settings" }, element("tbody", {}, rows.join(""))));
 }
@@ -103,8 +140,8 @@ export function htmlPage(
   isBroad: boolean = false,
 ): string {
   const body = [
-    element("h1", {}, escapeMarkup(title)),
-    ...parts,
+    element("h1", {}, escapeBreakable(title)),
+    ...parts.filter((part) => part !== ""),
     element("footer", {}, "Written by Espalier."),
   ].join("\n");
   const head = [

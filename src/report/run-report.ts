@@ -142,6 +142,8 @@ export interface RunReport {
   readonly title: string;
   /** One or two sentences that describe the run. */
   readonly summary: string;
+  /** What a reader must know first, such as an interruption. */
+  readonly notices?: readonly string[];
   readonly table: ResultTable;
   /** The dense models, then those of each pattern that every started seed has. */
   readonly models: readonly ModelRow[];

@@ -1,24 +1,32 @@
 /** Makes a table of the evaluations of final models with all metrics of the task. */
 import { METRIC_NAMES, type MetricName } from "../core/metric-names.ts";
-import type { PhaseResult } from "../experiment/events.ts";
-import { formatMetric } from "../report/evaluation-table.ts";
+import type { PhaseId, PhaseResult } from "../experiment/events.ts";
+import { formatMetric, formatPercent } from "../report/evaluation-table.ts";
 import type { ReportTable } from "../report/run-report.ts";
 import type { Evaluation } from "../train/events.ts";
+import { rangeOf } from "../train/metrics/named-metrics.ts";
 
-/** Lists the metrics of each final model on the validation rows and on all further rows. */
+/**
+ * Lists the metrics of each final model on the validation rows and on all further rows, in percent except errors.
+ *
+ * @param labelOf returns the name of a phase's model
+ */
 export function evaluationTable(
   results: readonly PhaseResult[],
   metrics: readonly MetricName[],
+  labelOf: (phase: PhaseId) => string,
 ): ReportTable {
   return {
-    header: ["seed", "model", "rows", "loss", ...metrics.map((name) => METRIC_NAMES[name].text)],
+    header: ["model", "seed", "rows", "loss", ...metrics.map((name) => METRIC_NAMES[name].text)],
     rows: results.flatMap((result) =>
       evaluationsOf(result).map(([rows, evaluation]) => [
+        labelOf(result),
         String(result.seed),
-        modelName(result),
         `${rows} (${evaluation.examples})`,
         evaluation.loss.toFixed(4),
-        ...metrics.map((name) => formatMetric(evaluation[name])),
+        ...metrics.map((name) =>
+          rangeOf(name) === null ? formatMetric(evaluation[name]) : formatPercent(evaluation[name]),
+        ),
       ]),
     ),
   };
@@ -30,8 +38,4 @@ export function evaluationsOf({
   final = {},
 }: PhaseResult): readonly (readonly [rows: string, evaluation: Evaluation])[] {
   return [["validation", last.evaluation], ...Object.entries(final)];
-}
-
-function modelName({ phase, pattern }: PhaseResult): string {
-  return phase === "dense" ? "dense" : `sparse ${pattern}`;
 }

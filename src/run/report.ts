@@ -212,6 +212,12 @@ export interface ReportContent extends Pick<RunReport, "title" | "summary" | "se
   readonly finals?: MeasuredFinals | undefined;
 }
 
+/** Says why a run is not complete. */
+function noticesOf({ diverged, seeds }: RunOutcome): readonly string[] {
+  if (diverged.length > 0) return diverged.map((reason) => `Not complete: ${reason}.`);
+  return seeds.length === 0 ? [] : ["Interrupted: this is the state so far."];
+}
+
 /** Builds the report of a complete or interrupted run. Masks are read from saved models. */
 export async function reportOf(
   storage: RunStorage,
@@ -231,6 +237,7 @@ export async function reportOf(
   const denseFinal = finalModel(densePhases[0], plan, finals);
   return {
     ...texts,
+    ...(outcome.completed ? {} : { notices: noticesOf(outcome) }),
     table: {
       metric: METRIC_NAMES[metric].text,
       rows: sparse.flatMap(
@@ -251,7 +258,11 @@ export async function reportOf(
     // Without further metrics, the other tables show all.
     ...(plan.metrics.length === 0 || results.length === 0
       ? {}
-      : { evaluations: evaluationTable(results, plan.metrics) }),
+      : {
+          evaluations: evaluationTable(results, plan.metrics, ({ phase, recipe }) =>
+            phase === "dense" ? "dense" : (labels[recipes.indexOf(recipe)] ?? ""),
+          ),
+        }),
     denseLoss: denseLoss(plan),
     dense: densePhases.map((phase) => curveOf(phase, metric)),
     ...(denseFinal === undefined ? {} : { denseFinal }),

@@ -12,7 +12,7 @@ import { findChromium, launchChromium } from "./chromium.ts";
 const executable = findChromium();
 const isSkipped = executable === undefined && process.env.ESPALIER_REQUIRE_BROWSER !== "1";
 
-const CLASSES = Array.from({ length: 12 }, (_, id) => id);
+const CLASSES = Array.from({ length: 20 }, (_, id) => id);
 
 const RUN = htmlReport({
   ...SAMPLE,
@@ -26,7 +26,7 @@ const RUN = htmlReport({
     results: {
       names: CLASSES.map((id) => `a_label_without_spaces_${id}`),
       perClass: CLASSES.map((id) => ({ id, precision: 0.5, recall: 0.5, f1: 0.5, support: 12 })),
-      confusion: CLASSES.map((row) => CLASSES.map((column) => (row === column ? 11 : row % 2))),
+      confusion: CLASSES.map((row) => CLASSES.map((column) => (row === column ? 111 : row % 2))),
     },
     errors: [
       {
@@ -72,6 +72,10 @@ interface Layout {
   readonly overflow: number;
   /** Texts that are smaller than 12 px. */
   readonly small: readonly string[];
+  /** Matrices that scroll sideways. */
+  readonly scrolling: number;
+  /** Parts of tensors' names that are on two lines. */
+  readonly broken: readonly string[];
   /** The right edge of the last column of the last table with a sticky header. */
   readonly lastColumn: number;
 }
@@ -90,10 +94,22 @@ function layoutOf(page: Page): Promise<Layout> {
       if (parent.tagName !== "title" && size < 11.99) small.add(`${parent.tagName} ${size}`);
     }
     const { scrollWidth, clientWidth } = document.documentElement;
+    const scrolling = Array.from(document.querySelectorAll(".scroll:has(.matrix)")).filter(
+      (region) => region.scrollWidth > region.clientWidth,
+    ).length;
+    const broken: string[] = [];
+    const names = document.querySelectorAll(".sticky tbody th");
+    for (const part of Array.from(names).flatMap((name) => Array.from(name.childNodes))) {
+      const range = document.createRange();
+      range.selectNodeContents(part);
+      if (range.getClientRects().length > 1) broken.push(part.textContent ?? "");
+    }
     const last = document.querySelector(".sticky tbody tr:last-child td:last-child");
     return {
       overflow: scrollWidth - clientWidth,
       small: [...small],
+      scrolling,
+      broken,
       lastColumn: last?.getBoundingClientRect().right ?? 0,
     };
   });
@@ -145,9 +161,11 @@ describe.skipIf(isSkipped)(needing("a Chromium", "reports in Chromium"), () => {
   ])("the report of %s", (_, html) => {
     it.each([390, 820, 1280])("fits a page of %i px, with text of 12 px or more", async (width) => {
       await open(html, width, async (page) => {
-        const { overflow, small, lastColumn } = await layoutOf(page);
+        const { overflow, small, scrolling, broken, lastColumn } = await layoutOf(page);
         expect(overflow).toBeLessThanOrEqual(0);
         expect(small).toEqual([]);
+        expect(scrolling).toBe(0);
+        expect(broken).toEqual([]);
         expect(lastColumn).toBeLessThanOrEqual(width);
       });
     });

@@ -255,8 +255,8 @@ test("final models are evaluated on a test file, by class and by confusion", asy
   const changes = { "test-file": path("test.csv"), "do-prune": "false", "num-train-epochs": "1" };
   const { code, out, err } = await finetune("tested", changes);
   expect({ code, err }).toMatchObject({ code: 0 });
-  expect(out).toMatch(/\n42 +dense +validation \(4\) +\d/);
-  expect(out).toMatch(/\n42 +dense +test \(8\) +\d/);
+  expect(out).toMatch(/\ndense +42 +validation \(4\) +\d/);
+  expect(out).toMatch(/\ndense +42 +test \(8\) +\d/);
   const report = readFileSync(path("tested", "report.html"), "utf8");
   for (const part of [
     "Final models",

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { htmlReport } from "../../src/report/html.ts";
 import { linePlot } from "../../src/report/line-plot.ts";
-import { escapeMarkup } from "../../src/report/markup.ts";
+import { escapeBreakable, escapeMarkup } from "../../src/report/markup.ts";
 import { SAMPLE } from "./sample.ts";
 
 test("the report is self-contained: no script, nothing loaded from elsewhere", () => {
@@ -32,7 +32,7 @@ test("the report holds every part", () => {
 test("results come first, in words, in one table, and as Markdown", () => {
   const page = htmlReport(SAMPLE);
   expect(page).toContain(
-    "4x1: accuracy 97.25 (mean of 2 seeds), 0.3 points worse than dense (97.50); file 17.4 MB dense, 4.10 MB packed; 2.2 times as fast as dense",
+    "<b>4x1:</b> accuracy 97.25 (mean of 2 seeds), 0.3 points worse than dense (97.50); file 17.4 MB dense, 4.10 MB packed; 2.2 times as fast as dense",
   );
   expect(page.indexOf("Results")).toBeLessThan(page.indexOf("Dense</h2>"));
   expect(page).toContain('<td data-label="packed file">4.10 MB</td>');
@@ -76,11 +76,89 @@ test("final models have confusions, metrics by label, values and errors", () => 
   };
   const page = htmlReport({ ...SAMPLE, patterns: [], denseFinal });
   expect(page).toContain("Confusions: dense, seed 1");
-  expect(page).toContain('<th scope="row">2 good</th><td>0</td>');
+  expect(page).toContain('<th scope="row">good</th><td>0</td>');
   expect(page).toContain("By label: dense, seed 1");
-  expect(page.match(/class="point"/g)).toHaveLength(2);
+  expect(/class="points".*?<\/g>/.exec(page)?.[0].match(/<circle/g)).toHaveLength(2);
+  expect(page).toContain(">predicted value</text>");
   expect(page).toContain("a &lt;script&gt; text");
   expect(page).toContain("label <b>&lt;b&gt;</b>, predicted <b>good</b> (93 %)");
+});
+
+test("a pruned model's metrics by label stand beside those of the dense model, in percent", () => {
+  const [pattern] = SAMPLE.patterns;
+  if (pattern === undefined) throw new Error("expected a pattern");
+  const finalOf = (f1: number) => ({
+    seed: 1,
+    results: {
+      names: ["bad", "good"],
+      perClass: [0, 1].map((id) => ({ id, precision: 0.5, recall: 0.75, f1, support: 4 })),
+      confusion: null,
+    },
+    errors: [
+      ...["good", "bad"].map((dense) => ({
+        ...{ text: "", textPair: null, label: "good", predicted: "bad", degree: "93 %", dense },
+      })),
+    ],
+  });
+  const page = htmlReport({
+    ...SAMPLE,
+    denseFinal: finalOf(0.61),
+    patterns: [{ ...pattern, final: finalOf(0.6) }],
+  });
+  expect(page).toContain(
+    '<td data-label="F1">60.00</td><td data-label="F1 of dense">61.00</td><td data-label="rows">4</td>',
+  );
+  expect(page).toContain("dense <b>good</b> (right)</p>");
+  expect(page).toContain("dense <b>bad</b></p>");
+  expect(page).toContain("(empty text)");
+});
+
+test("a long text shows its start, and the rest on request", () => {
+  const error = { label: "a", predicted: "b", degree: "93 %", textPair: null };
+  const text = `${"é".repeat(399)}😀end`;
+  const denseFinal = { seed: 1, errors: [{ ...error, text }] };
+  const page = htmlReport({ ...SAMPLE, denseFinal });
+  expect(page).toContain(
+    `<details dir="auto"><summary>${"é".repeat(399)}😀 …</summary><p>… end</p></details>`,
+  );
+});
+
+test("metrics are drawn in percent, and losses that are not finite are named", () => {
+  const dense = [
+    {
+      seed: 1,
+      epochs: [
+        { epoch: 1, loss: 0.5, metric: 0.82 },
+        { epoch: 2, loss: Number.NaN, metric: 0.88 },
+      ],
+    },
+  ];
+  const page = htmlReport({ ...SAMPLE, patterns: [], dense });
+  expect(page).toContain("cross-entropy, seed 1, not finite in epoch 2</text>");
+  expect(page).toContain("<title>dense, seed 1, 2: 88</title>");
+  expect(page).not.toContain("NaN");
+});
+
+test("a phase without epochs has no plots, and a run that is not complete says so first", () => {
+  const dense = [{ seed: 1, epochs: [] }];
+  const notices = ["Not complete: seed 1, dense: training diverged at step 2."];
+  const table = { metric: "accuracy", rows: [] };
+  const page = htmlReport({ ...SAMPLE, patterns: [], models: [], table, dense, notices });
+  expect(page).not.toContain("<svg");
+  expect(page).not.toContain("Results");
+  expect(page.indexOf("training diverged at step 2.")).toBeLessThan(page.indexOf("<h2>"));
+});
+
+test("settings are divided by phase", () => {
+  const settings = [
+    ["sparse products", "auto"],
+    ["dense: epochs", "1"],
+    ["sparse: epochs", "2"],
+    ["sparse 2:4: pruning: pattern", "2:4"],
+  ] as const;
+  const page = htmlReport({ ...SAMPLE, settings });
+  const tables = page.split('<table class="settings">').slice(1);
+  expect(tables.map((table) => table.match(/<th/g)?.length)).toEqual([1, 1, 2]);
 });
 
 test("text from outside stays text", () => {
@@ -101,6 +179,20 @@ test("escaping leaves nothing that ends an attribute or opens an element", () =>
         .replaceAll("&#39;", "'")
         .replaceAll("&amp;", "&");
       expect(back).toBe(text);
+    }),
+  );
+});
+
+test("long words break after separators, and numbers do not", () => {
+  expect(escapeBreakable("bert.encoder.layer.0.output 1234567.123456789 a_short_name")).toBe(
+    "bert.<wbr>encoder.<wbr>layer.0.<wbr>output 1234567.123456789 a_short_name",
+  );
+  expect(escapeBreakable(`<${"x".repeat(40)}`)).toBe(
+    `&lt;${"x".repeat(19)}<wbr>${"x".repeat(20)}<wbr>x`,
+  );
+  fc.assert(
+    fc.property(fc.string({ unit: "grapheme" }), (text) => {
+      expect(escapeBreakable(text).replaceAll("<wbr>", "")).toBe(escapeMarkup(text));
     }),
   );
 });
