@@ -34,7 +34,8 @@ import { pruningSteps, type Recipe, recipePruningConfig } from "./recipes.ts";
 import {
   type Checked,
   checkTeacher,
-  type LoadedModel,
+  type ModelOf,
+  type Shaped,
   type StartingModel,
   startFromModel,
   startFromVocabulary,
@@ -53,29 +54,33 @@ export interface TaskRows extends Pick<RunDescription, RowSets> {
 }
 
 /** The contents of the models and files that a request names, without rows. */
-export interface FinetuningInputs {
-  readonly model: Named<LoadedModel> | undefined;
+export interface FinetuningInputs<Tensor> {
+  readonly model: Named<ModelOf<Tensor>> | undefined;
   /** Required without a model. With a model, it must equal the model's vocabulary. */
   readonly vocabulary: Named<WordPieceVocabulary> | undefined;
-  readonly teacher: Named<LoadedModel> | undefined;
+  readonly teacher: Named<ModelOf<Tensor>> | undefined;
   /** Replaces the recipe's pruning configuration. The recipe supplies missing schedule keys and a missing target. */
   readonly pruningConfig: Named<PruningKeys> | undefined;
   readonly classWeights: GivenWeights | undefined;
 }
 
-export interface PlannedFinetuning {
-  readonly description: RunDescription;
+/** A planned run. The values of its models are not read yet. */
+export interface PlannedFinetuning<Tensor> {
+  readonly description: Omit<RunDescription, "initialTensors" | "teacher">;
+  /** The tensors to start from; undefined for random initial weights. */
+  readonly initialTensors: ReadonlyMap<string, Tensor> | undefined;
+  readonly teacher: ModelOf<Tensor> | undefined;
   /** Messages for the user about tensors that are not used or newly initialised, and about the profile. */
   readonly notices: readonly string[];
 }
 
 /** Plans a fine-tuning run with the recipes from {@link chooseRecipes}. */
-export function planFinetuning(
+export function planFinetuning<Tensor extends Shaped>(
   chosen: readonly ChosenRecipe[],
   request: FinetuningRequest,
-  inputs: FinetuningInputs,
+  inputs: FinetuningInputs<Tensor>,
   rows: TaskRows,
-): Either<readonly Problem[], PlannedFinetuning> {
+): Either<readonly Problem[], PlannedFinetuning<Tensor>> {
   const { labels, hasPairs, ...described } = rows;
   const { trainingRows, metrics } = described;
   const start = startingModel(chosen, request, inputs, labels);
@@ -108,16 +113,14 @@ export function planFinetuning(
   );
   if (isLeft(pruning)) return pruning;
   const { sparseProducts, variant, teacherCacheBudget: budget } = request;
-  const description: RunDescription = {
+  const description = {
     ...pruning.right,
     ...described,
     config,
-    initialTensors,
     tokenizer,
     profile,
     sparseProducts,
     variant,
-    teacher: teacher?.value,
     teacherBudget: budget && budget * 2 ** 20,
   };
   const isUntrained = profile === "inc" && defaultProfile(chosen) !== "inc";
@@ -127,7 +130,7 @@ export function planFinetuning(
     ...labelLossNotices(request, recipes),
     ...(isUntrained ? [UNTRAINED_HEAD] : []),
   ];
-  return right({ description, notices });
+  return right({ description, initialTensors, teacher: teacher?.value, notices });
 }
 
 function fittedRecipes(
@@ -213,12 +216,12 @@ export function factsOf(
 }
 
 /** Returns the model to start from, with the labels of the task; undefined without a model or a vocabulary. */
-function startingModel(
+function startingModel<Tensor extends Shaped>(
   [first]: readonly ChosenRecipe[],
   { denseNumTrainEpochs }: FinetuningRequest,
-  { model, vocabulary }: FinetuningInputs,
+  { model, vocabulary }: FinetuningInputs<Tensor>,
   labels: TaskLabels,
-): Checked<StartingModel> | undefined {
+): Checked<StartingModel<Tensor>> | undefined {
   if (model !== undefined)
     return startFromModel(model, vocabulary, labels, denseNumTrainEpochs === 0);
   if (vocabulary === undefined || first === undefined) return undefined;

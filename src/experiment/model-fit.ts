@@ -125,6 +125,20 @@ export function modelFit({ path, value }: Named<StoredModel>, needsHead: boolean
   };
 }
 
+/**
+ * Returns the problems of a model that do not depend on the labels of a task. Its head may be missing or of any shape,
+ * because it can be newly initialised.
+ */
+export function encoderProblems({ path, value }: Named<StoredModel>): readonly Problem[] {
+  const { config, tensors } = value;
+  const { classifier } = modelNames(config).head;
+  const heads = parameterList(config).filter(({ module }) => module.name === classifier);
+  const stored = heads.filter(({ name }) => tensors.has(name));
+  const fitted = stored.map(({ name, shape }) => [name, { shape }] as const);
+  const model = { ...value, tensors: new Map([...tensors, ...fitted]) };
+  return modelFit({ path, value: model }, false).problems;
+}
+
 /** Checks that a model has token types for both texts of a pair, if any row is a pair. `label` names the option. */
 export function pairProblems(
   label: string,

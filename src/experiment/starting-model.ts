@@ -11,11 +11,11 @@ import { fileOf, modelFit, type Named, vocabularyProblems } from "./model-fit.ts
 import type { ModelName } from "./recipes.ts";
 import { hasHeadFor, labelNames, type TaskLabels, withLabels } from "./task-labels.ts";
 
-/** The contents of a model directory. */
-export interface LoadedModel {
+/** The contents of a model directory, whose tensors have shapes but not necessarily values. */
+export interface ModelOf<Tensor> {
   readonly config: ModelConfig;
-  /** The stored parameters, converted to float32, by their names in transformers. Some may be missing. */
-  readonly tensors: ReadonlyMap<string, NamedValues>;
+  /** The stored parameters by their names in transformers. Some may be missing. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
   /** The names of stored tensors that are not parameters of the model, such as those of other heads. */
   readonly unused: readonly string[];
   /** The path of the weights file, or of the index if there are several files. */
@@ -23,9 +23,15 @@ export interface LoadedModel {
   readonly tokenizer: Tokenizer;
 }
 
+/** The contents of a model directory, with all values converted to float32. */
+export interface LoadedModel extends ModelOf<NamedValues> {}
+
+/** The shape of a tensor. All checks need no more, so that a model is refused before its values are read. */
+export type Shaped = Pick<NamedValues, "shape">;
+
 /** The model that training starts from. If `tensors` is undefined, its initial weights are random. */
-export interface StartingModel extends Pick<LoadedModel, "config" | "tokenizer"> {
-  readonly tensors: LoadedModel["tensors"] | undefined;
+export interface StartingModel<Tensor> extends Pick<ModelOf<Tensor>, "config" | "tokenizer"> {
+  readonly tensors: ModelOf<Tensor>["tensors"] | undefined;
 }
 
 /** A value, the problems that were found in it, and messages about it for the user. */
@@ -56,23 +62,23 @@ function differenceProblems(
  * Checks a model to start from, and gives it the labels of the task. A head for other labels is left out, so that it is
  * newly initialised, unless `needsHead` is set. If a vocabulary is also given, it must equal the model's own vocabulary.
  */
-export function startFromModel(
-  model: Named<LoadedModel>,
+export function startFromModel<Tensor extends Shaped>(
+  model: Named<ModelOf<Tensor>>,
   vocabulary: Named<Vocabulary> | undefined,
   labels: TaskLabels,
   needsHead: boolean,
-): Checked<StartingModel> {
+): Checked<StartingModel<Tensor>> {
   const checked = withHeadFor(labels, model, needsHead);
   if (vocabulary === undefined) return checked;
   const differing = differenceProblems(vocabulary, checked.value.tokenizer.vocabulary);
   return { ...checked, problems: [...checked.problems, ...differing] };
 }
 
-function withHeadFor(
+function withHeadFor<Tensor extends Shaped>(
   labels: TaskLabels,
-  { path, value }: Named<LoadedModel>,
+  { path, value }: Named<ModelOf<Tensor>>,
   needsHead: boolean,
-): Checked<LoadedModel> {
+): Checked<ModelOf<Tensor>> {
   const config = withLabels(value.config, labels);
   const { classifier } = modelNames(config).head;
   const isFit = hasHeadFor(value.config, labels);
@@ -105,7 +111,7 @@ export function startFromVocabulary(
   name: ModelName,
   vocabulary: Named<WordPieceVocabulary>,
   labels: TaskLabels,
-): Checked<StartingModel> {
+): Checked<StartingModel<never>> {
   const config = withLabels(parseModelConfigOrThrow(MODEL_CONFIGS[name]), labels);
   const tokenizer = tokenizerOf(vocabulary.value);
   const problems = vocabularyProblems(vocabulary, name, config);
@@ -113,12 +119,12 @@ export function startFromVocabulary(
 }
 
 /** Checks that a teacher fits the student, and inputs of up to `maxLength` tokens. `label` names the option. */
-export function checkTeacher(
+export function checkTeacher<Tensor extends Shaped>(
   label: string,
-  teacher: Named<LoadedModel>,
-  { config: { hiddenSize, labels }, tokenizer }: StartingModel,
+  teacher: Named<ModelOf<Tensor>>,
+  { config: { hiddenSize, labels }, tokenizer }: StartingModel<Tensor>,
   maxLength: number,
-): Checked<LoadedModel> {
+): Checked<ModelOf<Tensor>> {
   const checked = { value: teacher.value, ...modelFit(teacher, true) };
   const { hiddenSize: hidden, maxPositions, labels: own } = teacher.value.config;
   const positions = `a model of at least ${maxLength} positions`;

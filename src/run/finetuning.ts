@@ -1,6 +1,7 @@
 /** Prepares a fine-tuning run: reads the files and models that a request names, and plans the run. */
 
 import { pipe } from "fp-ts/function";
+import type { CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import { parsePruningConfigFile } from "../checkpoint/pruning-config-file.ts";
 import {
   allOf,
@@ -11,6 +12,7 @@ import {
   map,
   type Problem,
   right,
+  unlessProblems,
 } from "../core/either.ts";
 import {
   type FinetuningInputs,
@@ -21,7 +23,8 @@ import {
 import type { FinetuningRequest } from "../experiment/finetuning-request.ts";
 import { NOMINAL_FACTS } from "../experiment/generic-recipe.ts";
 import { MODEL_CONFIGS } from "../experiment/model-configs.ts";
-import type { Named } from "../experiment/model-fit.ts";
+import { encoderProblems, type Named } from "../experiment/model-fit.ts";
+import type { RunDescription } from "../experiment/plan.ts";
 import {
   type ChosenRecipe,
   chooseRecipes,
@@ -37,7 +40,7 @@ import { parseVocabulary } from "../io/vocabulary.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
 import { metricsOf } from "../train/metrics/named-metrics.ts";
 import type { EvaluationTexts } from "./final-models.ts";
-import { readModelDirectory } from "./model-directory.ts";
+import { type OpenModel, openModelDirectory, readTensors } from "./model-directory.ts";
 import type { RowTokenizer } from "./row-file.ts";
 import { joinPath, kindProblem, type RunStorage, readNamedFile } from "./storage.ts";
 import {
@@ -74,21 +77,39 @@ async function readOptional<T>(
   );
 }
 
-/** Reads the models, the vocabulary and the pruning configuration of a request, or returns all problems in them. */
-async function readInputs(
+/** The models of a request, whose weights are open but not read, and its small files. */
+interface OpenInputs extends FinetuningInputs<CheckpointEntry> {
+  readonly model: Named<OpenModel> | undefined;
+  readonly teacher: Named<OpenModel> | undefined;
+}
+
+/**
+ * Opens the models of a request, and reads the vocabulary and the pruning configuration, or returns all problems in them.
+ * Models that do not fit their config.json are refused before rows are read.
+ *
+ * @param opened receives every open model
+ */
+async function openInputs(
   storage: RunStorage,
   request: FinetuningRequest,
-): Promise<Either<readonly Problem[], FinetuningInputs>> {
-  const readModel = (label: string) => (path: string) =>
-    readModelDirectory(storage, path, label, request.tokenizer);
+  opened: (model: OpenModel) => void,
+): Promise<Either<readonly Problem[], OpenInputs>> {
+  const openModel = (label: string) => async (path: string) =>
+    pipe(
+      await openModelDirectory(storage, path, label, request.tokenizer),
+      chain((value) => {
+        opened(value);
+        return unlessProblems(encoderProblems({ path, value }), value);
+      }),
+    );
   return allOf({
-    model: await readOptional(request.model, readModel("`model`")),
+    model: await readOptional(request.model, openModel("`model`")),
     vocabulary: await readOptional(request.vocab, (path) =>
       readNamedText(storage, "`vocab`", path, parseVocabulary),
     ),
     teacher: await readOptional(
       request.teacherModelNameOrPath,
-      readModel("`teacherModelNameOrPath`"),
+      openModel("`teacherModelNameOrPath`"),
     ),
     pruningConfig: await readOptional(request.pruningConfig, async (path) =>
       pipe(
@@ -113,8 +134,11 @@ interface RequestedRows {
   readonly evaluationTexts?: EvaluationTexts;
 }
 
-/** A planned run, and the texts of its evaluation rows if the plan has only their tokens. */
-export interface PreparedFinetuning extends PlannedFinetuning {
+/** A planned run with the values of its models. */
+export interface PreparedFinetuning {
+  readonly description: RunDescription;
+  readonly notices: readonly string[];
+  /** Returns the texts of evaluation rows; absent if the plan has them. */
   readonly evaluationTexts?: EvaluationTexts;
 }
 
@@ -194,7 +218,7 @@ async function readOwnRows(
 /** Returns the tokenizer of a request's model, and the largest number of tokens of a row. */
 function rowTokenizer(
   [first]: readonly ChosenRecipe[],
-  { model, vocabulary }: FinetuningInputs,
+  { model, vocabulary }: OpenInputs,
 ): RowTokenizer | undefined {
   if (first === undefined) return undefined;
   const config = model?.value.config ?? parseModelConfigOrThrow(MODEL_CONFIGS[first.base.model]);
@@ -203,10 +227,26 @@ function rowTokenizer(
   return tokenizer && { tokenizer, maxLength };
 }
 
-/** Reads a request's inputs and plans the run. Problems name an option by its key in the request, in backticks. */
+/**
+ * Reads a request's inputs and plans the run. The values of the models are read last, when nothing is left to refuse.
+ * Problems name an option by its key in the request, in backticks.
+ */
 export async function prepareFinetuning(
   storage: RunStorage,
   request: FinetuningRequest,
+): Promise<Either<readonly Problem[], PreparedFinetuning>> {
+  const opened: OpenModel[] = [];
+  try {
+    return await prepareOpen(storage, request, (model) => opened.push(model));
+  } finally {
+    for (const model of opened) model.close();
+  }
+}
+
+async function prepareOpen(
+  storage: RunStorage,
+  request: FinetuningRequest,
+  opened: (model: OpenModel) => void,
 ): Promise<Either<readonly Problem[], PreparedFinetuning>> {
   const chosen = chooseRecipes(request);
   if (isLeft(chosen)) return chosen;
@@ -214,7 +254,7 @@ export async function prepareFinetuning(
   const files = task === undefined && trainFile !== undefined ? rowFiles(request, trainFile) : null;
   const missing = files === null ? [] : await rowFileProblems(storage, files);
   const taskRows = task === undefined ? undefined : await readTaskRows(storage, task, request);
-  const inputs = await readInputs(storage, request);
+  const inputs = await openInputs(storage, request, opened);
   const found = [
     ...missing,
     ...(taskRows !== undefined && isLeft(taskRows) ? taskRows.left : []),
@@ -231,10 +271,37 @@ export async function prepareFinetuning(
   const { evaluationTexts, notices } = rows.right;
   return pipe(
     planFinetuning(chosen.right, request, inputs.right, rows.right.rows),
-    map((plan) => ({
-      ...plan,
-      notices: [...notices, ...plan.notices],
-      ...(evaluationTexts && { evaluationTexts }),
+    chain((plan) =>
+      pipe(
+        withValues(plan, inputs.right),
+        map((description) => ({
+          description,
+          notices: [...notices, ...plan.notices],
+          ...(evaluationTexts && { evaluationTexts }),
+        })),
+      ),
+    ),
+  );
+}
+
+/** Reads the values of the models of a plan. */
+function withValues(
+  { description, initialTensors, teacher }: PlannedFinetuning<CheckpointEntry>,
+  inputs: OpenInputs,
+): Either<readonly Problem[], RunDescription> {
+  const read = (model: Named<OpenModel> | undefined, tensors: OpenModel["tensors"] | undefined) =>
+    model === undefined || tensors === undefined
+      ? right(undefined)
+      : readTensors(model.value, tensors);
+  return pipe(
+    allOf({
+      initialTensors: read(inputs.model, initialTensors),
+      tensors: read(inputs.teacher, teacher?.tensors),
+    }),
+    map(({ initialTensors, tensors }) => ({
+      ...description,
+      initialTensors,
+      teacher: teacher && tensors && { config: teacher.config, tensors },
     })),
   );
 }

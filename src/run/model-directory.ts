@@ -17,7 +17,7 @@ import {
   right,
   unlessProblems,
 } from "../core/either.ts";
-import type { LoadedModel } from "../experiment/starting-model.ts";
+import type { LoadedModel, ModelOf } from "../experiment/starting-model.ts";
 import {
   HUGGING_FACE_FILES,
   readHuggingFaceConfig,
@@ -50,9 +50,7 @@ export interface SavedModel {
 }
 
 /** A model with open files, from which tensors are read one at a time. */
-export interface OpenModel extends Omit<LoadedModel, "tensors"> {
-  /** The stored parameters of the model, by their names in transformers. */
-  readonly tensors: ReadonlyMap<string, CheckpointEntry>;
+export interface OpenModel extends ModelOf<CheckpointEntry> {
   /** Reads a tensor as float32, which may share the storage's bytes. @throws InputError for a damaged packed tensor, or an error from the storage */
   readonly read: (entry: CheckpointEntry) => NamedValues;
   readonly close: () => void;
@@ -160,13 +158,25 @@ export async function readModelDirectory(
   if (isLeft(opened)) return opened;
   const { read, close, tensors, ...model } = opened.right;
   try {
-    const values = [...tensors].map(([name, entry]) => [name, read(entry)] as const);
-    return right({ ...model, tensors: new Map(values) });
+    return pipe(
+      readTensors({ read }, tensors),
+      map((values) => ({ ...model, tensors: values })),
+    );
+  } finally {
+    close();
+  }
+}
+
+/** Reads the values of tensors of an open model. */
+export function readTensors(
+  { read }: Pick<OpenModel, "read">,
+  tensors: OpenModel["tensors"],
+): Either<readonly Problem[], LoadedModel["tensors"]> {
+  try {
+    return right(new Map([...tensors].map(([name, entry]) => [name, read(entry)] as const)));
   } catch (error) {
     if (error instanceof InputError) return left(error.problems);
     throw error;
-  } finally {
-    close();
   }
 }
 

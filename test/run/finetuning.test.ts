@@ -1,14 +1,17 @@
 /** Requests read, planned and run as a page does: every file in memory. */
-import { beforeAll, expect, test } from "vitest";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
 import { formatProblem, isLeft } from "../../src/core/either.ts";
 import type { FinetuningRequest } from "../../src/experiment/finetuning-request.ts";
 import { missingSources } from "../../src/experiment/recipe-choice.ts";
 import { prepareFinetuning } from "../../src/run/finetuning.ts";
 import { resolveRun } from "../../src/run/plan.ts";
 import { unpackRows } from "../../src/train/packed-rows.ts";
-import { CONFIG, mrpcText, VOCABULARY } from "../cli/fixtures.ts";
+import { CONFIG, mrpcText, temporaryDirectory, VOCABULARY, writeModel } from "../cli/fixtures.ts";
 import { memoryStorage } from "./memory-storage.ts";
 import { saveSmallModel } from "./small-model.ts";
+import { countingStorage, LARGE, MISFITS, saveLargeModel } from "./unread-weights.ts";
 
 const storage = memoryStorage();
 
@@ -141,4 +144,62 @@ test("pruning that cannot be carried out is a problem, of the file if one is giv
     expect.stringMatching("^wrong.yaml: target_sparsity: expected"),
     expect.stringMatching("^wrong.yaml: end_step: expected"),
   ]);
+});
+
+describe("before the values of tensors are read", () => {
+  const root = temporaryDirectory();
+  const path = (...parts: string[]): string => join(root, ...parts);
+  const rows = "text,label\nthe tree,1\na wall,0\nthe old tree,1\na tall wall,0\n";
+
+  beforeAll(async () => {
+    await writeModel(path("student"));
+    writeFileSync(path("rows.csv"), rows);
+    writeFileSync(path("broken.csv"), `${rows}the vine\n`);
+  });
+
+  /** The problems of a request for rows on disk, and how many tensors were read. */
+  async function refusal(changes: Partial<FinetuningRequest>) {
+    const counting = countingStorage();
+    const request = { trainFile: path("rows.csv"), validationSplit: 0.5, ...changes };
+    const prepared = await prepareFinetuning(counting.storage, request);
+    const problems = isLeft(prepared) ? prepared.left.map(formatProblem) : [];
+    return { problem: problems.join("\n"), reads: counting.reads() };
+  }
+
+  test.each(Object.entries(MISFITS))("a model %s is refused", async (name, { save, problem }) => {
+    const model = save(path(name.replaceAll(" ", "-")));
+    const expected = expect.stringContaining(`${model}/${problem}`);
+    expect(await refusal({ model })).toEqual({ problem: expected, reads: 0 });
+    // The rows are not read either.
+    const trainFile = path("broken.csv");
+    expect(await refusal({ model, trainFile })).toEqual({ problem: expected, reads: 0 });
+    const teacher = { model: path("student"), teacherModelNameOrPath: model };
+    expect(await refusal(teacher)).toEqual({ problem: expected, reads: 0 });
+  });
+
+  test("rows and settings that do not fit are refused", async () => {
+    const model = saveLargeModel(path("model"));
+    const config = { ...LARGE, hidden_size: 8, max_position_embeddings: 2 ** 25 };
+    const teacherModelNameOrPath = saveLargeModel(path("teacher"), undefined, { config });
+    const cases: readonly (readonly [Partial<FinetuningRequest>, string])[] = [
+      [{ trainFile: path("broken.csv") }, "broken.csv"],
+      [{ pruningPattern: "3:7" }, "3:7"],
+      [{ saveBest: "pearson" }, "`saveBest`"],
+      [{ teacherModelNameOrPath }, "expected a model of hidden size 16, got 8"],
+    ];
+    for (const [changes, problem] of cases)
+      expect(await refusal({ model, ...changes })).toEqual({
+        problem: expect.stringContaining(problem),
+        reads: 0,
+      });
+  });
+
+  test("a head for other labels may have any shape", async () => {
+    const model = await writeModel(path("head"));
+    const config = JSON.stringify({ ...CONFIG, id2label: { 0: "a", 1: "b", 2: "c" } });
+    writeFileSync(join(model, "config.json"), config);
+    const { problem, reads } = await refusal({ model });
+    expect(problem).toBe("");
+    expect(reads).toBe(23);
+  });
 });
