@@ -10,7 +10,13 @@ import {
 import { getOrThrow } from "../core/either.ts";
 import { NO_ADDED_TOKENS, type SlowAddedTokens, splitAtAddedTokens } from "./slow-added-tokens.ts";
 import { decodeFast } from "./tokenizer/decoder.ts";
-import { type EncodeOptions, encodeFast, type Pipeline } from "./tokenizer/fast-tokenizer.ts";
+import {
+  type EncodedWord,
+  type EncodeOptions,
+  encodedParts,
+  encodeFast,
+  type Pipeline,
+} from "./tokenizer/fast-tokenizer.ts";
 import { type Side, truncated } from "./tokenizer/truncation.ts";
 import {
   parseVocabulary,
@@ -212,6 +218,16 @@ function wordsAndIds(tokenizer: SlowTokenizer, text: string): (number | string)[
     (part): readonly (number | string)[] =>
       typeof part === "number" ? [part] : splitWords(part, options, added.special),
   );
+}
+
+/** Returns the words and the added tokens of a text, with their ids. Special tokens around the text are left out. */
+export function encodedWords(tokenizer: Tokenizer, text: string): readonly EncodedWord[] {
+  if (tokenizer.kind === "fast") return encodedParts(tokenizer.pipeline, text);
+  return wordsAndIds(tokenizer, text).map((word) => {
+    if (typeof word === "string")
+      return { text: word, isAdded: false, ids: pieces(tokenizer, word) };
+    return { text: tokenizer.vocabulary.tokens[word] ?? "", isAdded: true, ids: [word] };
+  });
 }
 
 function checkTokenizer(tokenizer: Tokenizer): void {

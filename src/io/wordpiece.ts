@@ -8,7 +8,7 @@ import type { WordPieceVocabulary } from "./vocabulary.ts";
 export const CONTINUATION: "##" = "##";
 
 /** The maximum number of code points in a word. Longer words become the unknown token. */
-const MAX_WORD_CHARACTERS = 100;
+export const MAX_WORD_CHARACTERS: number = 100;
 
 /** A word with more UTF-16 code units has more than {@link MAX_WORD_CHARACTERS} code points. */
 export const MAX_WORD_UNITS: number = 2 * MAX_WORD_CHARACTERS;

@@ -89,6 +89,23 @@ export function textIds(pipeline: Pipeline, input: string): readonly number[] {
   return ids;
 }
 
+/** A part of a text with the ids of its tokens: an added token, or a word that the model tokenizes. */
+export interface EncodedWord {
+  readonly text: string;
+  readonly isAdded: boolean;
+  readonly ids: readonly number[];
+}
+
+/** Returns the parts of a text, without special tokens around them. Their ids together are those of {@link textIds}. */
+export function encodedParts(pipeline: Pipeline, input: string): readonly EncodedWord[] {
+  return addedAndOthers(pipeline, input).flatMap(({ id, text: part }): readonly EncodedWord[] => {
+    if (id !== undefined) return [{ text: part.text, isAdded: true, ids: [id] }];
+    return wordsOf(pipeline, part).map(({ text }) => {
+      return { text, isAdded: false, ids: wordIds(pipeline, text) };
+    });
+  });
+}
+
 /** Splits a text at added tokens and normalizes the rest. */
 function addedAndOthers(
   { normalizer, added }: Pipeline,
