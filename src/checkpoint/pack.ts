@@ -77,7 +77,10 @@ function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
 }
 
 /** Merges the metadata of all files. Earlier files take precedence. */
-function mergedMetadata(checkpoint: Checkpoint) {
+export function mergedMetadata(checkpoint: Checkpoint): {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly lost: readonly LostMetadata[];
+} {
   const merged = new Map(Object.entries(addedMetadata(checkpoint)));
   const lost: LostMetadata[] = [];
   for (const { name: file, metadata } of checkpoint.files)
