@@ -17,6 +17,7 @@ import { planCommand } from "./plan.ts";
 import { predictCommand } from "./predict.ts";
 import { pruneCommand } from "./prune.ts";
 import { selfTestCommand } from "./self-test.ts";
+import { shrinkCommand } from "./shrink.ts";
 import { verifyCommand } from "./verify.ts";
 
 /** All commands, in the order of the help text. */
@@ -29,6 +30,7 @@ export const COMMANDS: readonly Command[] = [
   inspectCommand,
   packCommand,
   unpackCommand,
+  shrinkCommand,
   evaluateCommand,
   predictCommand,
   classifyCommand,

@@ -44,6 +44,20 @@ export async function readTaskRows(
   return eachOf(sets, (set) => set);
 }
 
+/** Reads the texts of a file in the form of a GLUE task. `label` names the option of the file in problems. */
+export async function readTaskTexts(
+  storage: RunStorage,
+  task: GlueTask,
+  label: string,
+  path: string,
+): Promise<Either<readonly Problem[], readonly ReadRow[]>> {
+  return pipe(
+    await readNamedFile(storage, label, path),
+    chain((bytes) => decodeUtf8(path, bytes)),
+    chain((text) => parseGlueRows(task, path, text, taskRow)),
+  );
+}
+
 /**
  * Returns the model's id for each label of a task, or `values` for regression. Labels with the task's names in another
  * order are found by name; if no name is the task's, they are in the order of the task. Undefined if the model is for

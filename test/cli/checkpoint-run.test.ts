@@ -13,6 +13,7 @@ beforeAll(async () => {
   vi.stubEnv("HF_HUB_CACHE", path("hub"));
   await writeModel(path("plain"));
   snapshot = cacheModel(path("hub"), NAME, path("plain"));
+  writeFileSync(path("texts.txt"), "the tree\n");
   writeFileSync(path("pruning.json"), JSON.stringify([{ pattern: "4x1", end_step: 9 }]));
 });
 afterAll(() => vi.unstubAllEnvs());
@@ -62,7 +63,7 @@ test("plan", async () => {
   expect(out).toContain("layers in the order of config.json");
 });
 
-test("prune, pack and unpack write beside the cache, and nothing into it", async () => {
+test("prune, pack, unpack and shrink write beside the cache, and nothing into it", async () => {
   const before = cached();
   const written = async (command: string, model: string, ...options: string[]) => {
     const to = path(`${command}-${model.length}`);
@@ -74,7 +75,12 @@ test("prune, pack and unpack write beside the cache, and nothing into it", async
     );
   };
   const pruning = ["--pattern", "4x1", "--sparsity", "0.5"];
-  for (const [command, ...options] of [["prune", ...pruning], ["pack"]] as const)
+  const shrinking = ["--vocabulary-from", path("texts.txt")];
+  for (const [command, ...options] of [
+    ["prune", ...pruning],
+    ["pack"],
+    ["shrink", ...shrinking],
+  ] as const)
     expect(await written(command, NAME, ...options)).toEqual(
       await written(command, path("plain"), ...options),
     );
@@ -112,6 +118,7 @@ test("a name that is not in the cache is refused with the command that downloads
     ["inspect"],
     ["pack"],
     ["unpack"],
+    ["shrink", "--vocabulary-from", path("texts.txt")],
   ] as const) {
     const out = ["inspect", "verify"].includes(command) ? [] : ["--out", path("other")];
     const { code, err } = await espalier([command, "org/other", ...options, ...out]);

@@ -1,0 +1,233 @@
+/** `espalier shrink`, and the logits of what it writes. */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { getOrThrow } from "../../src/core/either.ts";
+import { readHuggingFaceTokenizer } from "../../src/io/hugging-face.ts";
+import { readSafetensorsOrThrow } from "../../src/io/safetensors.ts";
+import { encode } from "../../src/io/tokenizer.ts";
+import { createBackend } from "../../src/kernels/backend.ts";
+import { parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { initialiseParameters } from "../../src/model/parameters.ts";
+import { loadSparseClassifier, saveModelDirectory } from "../../src/node/storage.ts";
+import { padExamples } from "../../src/train/examples.ts";
+import { bytePairFiles, type Files, wordPieceFiles } from "../checkpoint/vocabularies.ts";
+import { CONFIG, espalier, temporaryDirectory, writeModel, writeShards } from "./fixtures.ts";
+
+const root = temporaryDirectory();
+const path = (...parts: string[]): string => join(root, ...parts);
+
+/** Saves a model with random weights and the files of a tokenizer. */
+async function writeTokenizerModel(name: string, files: Files, config: object): Promise<void> {
+  const tokenizer = getOrThrow(readHuggingFaceTokenizer(files));
+  const vocab_size = tokenizer.vocabulary.tokens.length;
+  const source = { ...CONFIG, vocab_size, ...config };
+  const backend = createBackend({ variant: "scalar" });
+  const parameters = initialiseParameters(backend, parseModelConfigOrThrow(source), 7);
+  const tensors = new Map(
+    [...parameters].map(([key, { value }]) => [
+      key,
+      { shape: value.shape, data: value.data.slice() },
+    ]),
+  );
+  await saveModelDirectory(path(name), { config: source, tensors, tokenizer });
+  for (const [file, bytes] of files) writeFileSync(path(name, file), bytes);
+}
+
+/** The ids and the logits of texts, on scalar kernels. */
+async function resultsOf(directory: string, texts: readonly string[]) {
+  const backend = createBackend({ variant: "scalar" });
+  const { classifier, tokenizer } = await loadSparseClassifier(directory, backend, {
+    executions: "dense",
+  });
+  const examples = texts.map((text) => ({ ...encode(tokenizer, text), label: 0 }));
+  const logits = classifier.logits(padExamples(examples, classifier.config.padTokenId));
+  const tokens = examples.map(({ inputIds }) =>
+    [...inputIds].map((id) => tokenizer.vocabulary.tokens[id]),
+  );
+  return { logits: [...logits], tokens };
+}
+
+const TEXTS = ["trees grow", "the wall stands; the trees bear fruit", "a tree"];
+const PAIRS: readonly (readonly [string, string])[] = [
+  ["t", "r"],
+  ["e", "e"],
+  ["tr", "ee"],
+  ["w", "a"],
+  ["l", "l"],
+  ["wa", "ll"],
+  ["Ġ", "wall"],
+  ["o", "a"],
+  ["oa", "k"],
+];
+
+beforeAll(async () => {
+  const pieces = ["oak", "tree", "##s", "grow", "elm", "the", "wall", "stand", ";", "bear", "a"];
+  const letters = [..."fruit"].flatMap((letter) => [letter, `##${letter}`]);
+  await writeTokenizerModel("word-piece", wordPieceFiles([...pieces, ...letters]), {});
+  const roberta = { model_type: "roberta", pad_token_id: 1, bos_token_id: 0, eos_token_id: 2 };
+  await writeTokenizerModel("bpe", bytePairFiles(PAIRS), {
+    ...roberta,
+    type_vocab_size: 1,
+    max_position_embeddings: 64,
+  });
+  await writeModel(path("slow"));
+  writeFileSync(path("texts.txt"), TEXTS.map((text) => `${text}\n`).join(""));
+  writeFileSync(path("rows.csv"), "label,text\n1,an oak\n0,the trees\n");
+});
+
+let made = 0;
+const target = (): string => path(`out-${made++}`);
+
+async function shrunk(from: string, ...more: string[]): Promise<{ to: string; out: string }> {
+  const to = target();
+  const argv = ["shrink", from, "--vocabulary-from", path("texts.txt"), "--out", to, ...more];
+  const { code, out, err } = await espalier(argv);
+  expect({ code, err: err.replace(/^(shrink|columns:) .*\n/gm, "") }).toEqual({ code: 0, err: "" });
+  return { to, out };
+}
+
+describe("espalier shrink", () => {
+  test.each(["word-piece", "bpe", "slow"])(
+    "%s: keeps tokens and logits bit for bit",
+    async (name) => {
+      const { to } = await shrunk(path(name));
+      const before = await resultsOf(path(name), TEXTS);
+      expect(await resultsOf(to, TEXTS)).toEqual(before);
+      const [size, shrunkSize] = [path(name), to].map(
+        (directory) => JSON.parse(readFileSync(join(directory, "config.json"), "utf8")).vocab_size,
+      );
+      expect(shrunkSize).toBeLessThan(size);
+      const { tensors } = readSafetensorsOrThrow(
+        new Uint8Array(readFileSync(join(to, "model.safetensors"))),
+      );
+      const [embeddings] = [...tensors].flatMap(([key, { shape }]) =>
+        key.endsWith("word_embeddings.weight") ? [shape[0]] : [],
+      );
+      expect(embeddings).toBe(shrunkSize);
+    },
+  );
+
+  test("keeps the padding id of RoBERTa, on which positions depend", async () => {
+    const { to } = await shrunk(path("bpe"), "--keep", "0");
+    const config = JSON.parse(readFileSync(join(to, "config.json"), "utf8"));
+    expect(config).toMatchObject({ pad_token_id: 1, bos_token_id: 0, eos_token_id: 2 });
+  });
+
+  test("states coverage, removed tokens and sizes", async () => {
+    const { out, to } = await shrunk(path("word-piece"), "--check", path("rows.csv"));
+    expect(out).toContain(`${path("word-piece")} shrunk to 24 of 26 tokens: 5 special, `);
+    expect(out).toMatch(/texts\.txt +3\/3 +1\.0000 +19\/19 +1\.0000 +\d+ +\d+$/m);
+    expect(out).toMatch(/rows\.csv +1\/2 +0\.5000 +4\/5 +0\.8000 +1 +2$/m);
+    expect(out).toMatch(/^oak +0 +1 +unknown$/m);
+    expect(out).toContain("1 (1 times) become unknown");
+    expect(out).toMatch(/^bert\.embeddings\.word_embeddings\.weight +1664 +1536 +0\.9231$/m);
+    expect(out).toMatch(/^vocab\.txt +\d+ +\d+ +0\.\d+$/m);
+    expect(out.trimEnd().split("\n").at(-1)).toMatch(new RegExp(`^${to}: in [\\d.]+ s$`));
+  });
+
+  test("gives a document of JSON", async () => {
+    const { out, to } = await shrunk(path("word-piece"), "--keep", "2", "--json");
+    expect(JSON.parse(out)).toMatchObject({
+      ...{ from: path("word-piece"), to },
+      vocabulary: { tokens: 26, reasons: { special: 5, used: 2, passed: 0 } },
+      vocabularyFiles: [{ path: path("texts.txt"), rows: 3, tokens: 19 }],
+      checks: [],
+      tensors: [{ name: "bert.embeddings.word_embeddings.weight", shape: [26, 16] }],
+    });
+    expect(JSON.parse(out).removed.length).toBeGreaterThan(0);
+  });
+
+  test("reads several files, columns and the form of a task", async () => {
+    const more = ["--vocabulary-from", path("rows.csv"), "--text-column", "text"];
+    const { out } = await shrunk(path("word-piece"), ...more);
+    expect(out).toMatch(/rows\.csv +2\/2/);
+    const sst2 = path("sst2.tsv");
+    writeFileSync(sst2, "sentence\tlabel\nan oak\t1\n");
+    const argv = ["shrink", path("word-piece"), "--vocabulary-from", sst2, "--task", "sst2"];
+    const ran = await espalier([...argv, "--out", target()]);
+    expect(ran.out).toMatch(/sst2\.tsv +1\/1 /);
+  });
+
+  test("writes shards as one file, and copies other files", async () => {
+    const weights = readFileSync(path("word-piece", "model.safetensors"));
+    writeShards(path("sharded"), readSafetensorsOrThrow(new Uint8Array(weights)).tensors);
+    const others = ["config.json", "tokenizer.json", "vocab.txt"];
+    for (const file of others) cpSync(path("word-piece", file), path("sharded", file));
+    writeFileSync(path("sharded", "README.md"), "about");
+    mkdirSync(path("sharded", "1_Pooling"));
+    writeFileSync(path("sharded", "model.onnx"), "other weights");
+    const { to, out } = await shrunk(path("sharded"));
+    expect(readdirSync(to).sort()).toEqual([
+      ...["1_Pooling", "README.md", ...others, "model.safetensors"].sort(),
+    ]);
+    expect(out).toContain("not copied: model.onnx");
+    const expected = await resultsOf(path("word-piece"), TEXTS);
+    expect((await resultsOf(to, TEXTS)).logits).toEqual(expected.logits);
+  });
+});
+
+describe("espalier shrink refuses", () => {
+  const refusal = async (...argv: string[]): Promise<string> => {
+    const to = target();
+    const { code, out, err } = await espalier(["shrink", ...argv, "--out", to]);
+    expect({ code, out, exists: existsSync(to) }).toEqual({ code: 2, out: "", exists: false });
+    return err.replaceAll(root, "");
+  };
+  const texts = (): string[] => ["--vocabulary-from", path("texts.txt")];
+
+  test("a Unigram vocabulary by name", async () => {
+    mkdirSync(path("unigram"));
+    const vocab = [["<unk>", 0]];
+    const json = { model: { type: "Unigram", vocab, unk_id: 0 } };
+    writeFileSync(path("unigram", "tokenizer.json"), JSON.stringify(json));
+    writeFileSync(path("unigram", "config.json"), '{"model_type": "xlm-roberta", "vocab_size": 9}');
+    writeFileSync(path("unigram", "sentencepiece.bpe.model"), "");
+    expect(await refusal(path("unigram"), ...texts())).toBe(
+      "/unigram/tokenizer.json.model.type: expected WordPiece or byte-level BPE, got Unigram\n" +
+        "/unigram/sentencepiece.bpe.model: expected no vocabulary in this form, got a file\n",
+    );
+  });
+
+  test("a packed model", async () => {
+    const packed = path("packed");
+    await espalier(["pack", path("slow"), "--out", packed]);
+    expect(await refusal(packed, ...texts())).toBe(
+      "/packed: expected a plain checkpoint, as unpack writes, got a packed one\n",
+    );
+  });
+
+  test("files that contradict each other", async () => {
+    cpSync(path("word-piece"), path("altered"), { recursive: true });
+    const vocabulary = readFileSync(path("altered", "vocab.txt"), "utf8");
+    writeFileSync(path("altered", "vocab.txt"), vocabulary.replace("oak", "ash"));
+    expect(await refusal(path("altered"), ...texts())).toContain(
+      '/altered/vocab.txt: "ash": expected the id that the token has in the tokenizer\'s other files',
+    );
+  });
+
+  test("a vocabulary with more tokens than rows, and another model", async () => {
+    cpSync(path("slow"), path("small"), { recursive: true });
+    const config = JSON.parse(readFileSync(path("slow", "config.json"), "utf8"));
+    writeFileSync(path("small", "config.json"), JSON.stringify({ ...config, vocab_size: 3 }));
+    expect(await refusal(path("small"), ...texts())).toBe(
+      "/small/vocab.txt: expected at most 3 tokens, the vocab_size of config.json, got 21\n",
+    );
+    writeFileSync(path("small", "config.json"), '{"model_type": "gpt2"}');
+    expect(await refusal(path("small"), ...texts())).toMatch(
+      /^\/small\/config\.json: model_type: /,
+    );
+  });
+
+  test("columns beside a task, and bad rows", async () => {
+    const columns = ["--task", "sst2", "--text-column", "text"];
+    expect(await refusal(path("slow"), ...texts(), ...columns)).toBe(
+      "--text-column: expected no --task beside it, got both\n",
+    );
+    writeFileSync(path("bad.csv"), "text,label\nthe tree\n");
+    expect(await refusal(path("slow"), "--vocabulary-from", path("bad.csv"))).toMatch(/bad\.csv:2/);
+    expect(await refusal(path("slow"), ...texts(), "--check", path("none.csv"))).toMatch(
+      /^--check: expected a file, got \/none\.csv/,
+    );
+  });
+});
