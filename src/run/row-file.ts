@@ -1,4 +1,5 @@
 /** Reads a row file and tokenizes its rows as they come, so that the texts of a large file are never all in memory. */
+import { toError } from "../core/either.ts";
 import {
   createRowReader,
   type RowFile,
@@ -7,6 +8,7 @@ import {
 } from "../io/rows/row-reader.ts";
 import { encode, type Tokenizer } from "../io/tokenizer.ts";
 import { createTokenPacker, type PackedTokens } from "../train/packed-rows.ts";
+import { gunzip, isGzip } from "./gzip.ts";
 import type { OnRows, RunStorage } from "./storage.ts";
 
 /** A row file after its end. Row `i` of `tokens` has the labels of row `i` of `file`. */
@@ -40,7 +42,7 @@ export async function readTokenFile(
   return { file: reader.file(), tokens: packer.end() };
 }
 
-/** Reads a row file through a reader, in pieces if the storage can. */
+/** Reads a row file through a reader: in pieces if the storage can, otherwise from memory, decompressed if it is gzip data. */
 export async function readRows(
   storage: RunStorage,
   path: string,
@@ -49,7 +51,18 @@ export async function readRows(
 ): Promise<void> {
   if (storage.readRows !== undefined) return storage.readRows(path, reader, onRows);
   const bytes = await storage.read(path);
-  if (bytes[0] === 0x1f && bytes[1] === 0x8b) reader.refuseGzip("a storage that cannot decompress");
-  else await onRows(reader.push(bytes));
+  for await (const chunk of isGzip(bytes) ? gunzipped(bytes, reader) : [bytes]) {
+    await onRows(reader.push(chunk));
+    if (reader.isRefused()) break;
+  }
   await onRows(reader.end());
+}
+
+/** Decompresses gzip data. Broken data refuse the file. */
+async function* gunzipped(bytes: Uint8Array, reader: RowReader): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* gunzip(bytes);
+  } catch (error) {
+    reader.refuseGzip(toError(error).message.replace(/^Failed to execute .*?: /, ""));
+  }
 }

@@ -22,7 +22,7 @@ export interface RunStorage {
   write(path: string, content: Uint8Array | string | readonly Uint8Array[]): Promise<void>;
   /**
    * Reads a row file piece by piece through a reader, passes on its rows as they are complete, and ends the reader.
-   * Without this method, the whole file is loaded into memory, and gzip data are refused.
+   * Without this method, the whole file is loaded into memory.
    */
   readRows?(path: string, reader: RowReader, onRows: OnRows): Promise<void>;
   /**

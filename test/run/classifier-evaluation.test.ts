@@ -1,6 +1,7 @@
 /** Evaluations of classifiers in memory, beside the command. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { beforeAll, expect, test } from "vitest";
 import { evaluateClassifier as evaluatePath } from "../../src/node/classifier.ts";
 import { type Classifier, loadClassifier } from "../../src/run/classifier.ts";
@@ -31,6 +32,12 @@ test("the document is that of the command, for a file, a list and a path", async
   expect(count).toBe(200);
   expect(await evaluateClassifier(classifier, file)).toEqual(expected);
   expect(await evaluateClassifier(classifier, rows)).toEqual(expected);
+  const compressed = { name: "rows.csv.gz", bytes: gzipSync(file.bytes) };
+  expect(await evaluateClassifier(classifier, compressed)).toEqual(expected);
+  const cut = { ...compressed, bytes: new Blob([compressed.bytes.subarray(0, 99)]) };
+  await expect(evaluateClassifier(classifier, cut)).rejects.toThrow(
+    /^rows\/rows\.csv\.gz: expected whole gzip data, got /,
+  );
   expect(await evaluatePath(classifier, join(root, file.name))).toEqual(expected);
   await expect(evaluatePath(classifier, join(root, "none.csv"))).rejects.toThrow(
     "`rows`: expected",

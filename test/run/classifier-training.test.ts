@@ -1,6 +1,7 @@
 /** Fine-tuning in memory: the same models as the command, and no memory left behind. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { InputError } from "../../src/core/either.ts";
 import { createThreadedBackend, type ThreadedBackend } from "../../src/kernels/backend.ts";
@@ -125,6 +126,16 @@ describe("the models have the bytes of the command's", () => {
     });
     const { models } = endOf(await eventsOf(run));
     expect(byName(models.sparse)).toEqual(byName(filesIn(path("paths", "sparse"))));
+  });
+
+  test("from compressed rows", async () => {
+    const gzip = ({ name, bytes }: ClassifierFile<Uint8Array>) => {
+      return { name: `${name}.gz`, bytes: new Blob([gzipSync(bytes)]) };
+    };
+    const rows = { rows: gzip(training), validationRows: gzip(validation) };
+    const { models } = endOf(await eventsOf(fineTuneClassifier(given(rows))));
+    const expected = endOf(await eventsOf(fineTuneClassifier(given()))).models;
+    expect(byName(models.sparse)).toEqual(byName(expected.sparse));
   });
 
   test("from a list of rows", async () => {

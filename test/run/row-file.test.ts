@@ -1,6 +1,8 @@
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import { createRowReader } from "../../src/io/rows/row-reader.ts";
 import { createTokenizer, decode, encode } from "../../src/io/tokenizer.ts";
-import { readTokenFile } from "../../src/run/row-file.ts";
+import { readRows, readTokenFile } from "../../src/run/row-file.ts";
 import { VOCABULARY } from "../cli/fixtures.ts";
 import { memoryStorage } from "./memory-storage.ts";
 
@@ -27,7 +29,7 @@ test("rows become token ids, truncated, with the labels of the file beside them"
   expect(file.columns).toEqual({ text: "text", textPair: "more", label: "label" });
 });
 
-test("a storage that can reads in pieces, and one that cannot refuses gzip data", async () => {
+test("a storage that can reads in pieces", async () => {
   const storage = memoryStorage();
   const pieces = {
     ...storage,
@@ -43,10 +45,32 @@ test("a storage that can reads in pieces, and one that cannot refuses gzip data"
   };
   const { tokens } = await readTokenFile(pieces, "any.csv", SETTINGS, { tokenizer, maxLength: 32 });
   expect(tokens.length).toBe(2);
-  await storage.write("rows.csv.gz", Uint8Array.of(0x1f, 0x8b, 8, 0));
-  const { file } = await readTokenFile(storage, "rows.csv.gz", SETTINGS, {
-    tokenizer,
-    maxLength: 32,
+});
+
+test("a storage that cannot decompresses gzip data, and refuses broken ones", async () => {
+  const storage = memoryStorage();
+  const settings = { tokenizer, maxLength: 32 };
+  await storage.write("rows.csv", ROWS);
+  const plain = await readTokenFile(storage, "rows.csv", SETTINGS, settings);
+  const whole = gzipSync(ROWS);
+  await storage.write("rows.csv.gz", whole);
+  const { file, tokens } = await readTokenFile(storage, "rows.csv.gz", SETTINGS, settings);
+  expect({ ...file, name: "rows.csv" }).toEqual(plain.file);
+  expect(tokens).toEqual(plain.tokens);
+  for (const bytes of [whole.subarray(0, -1), Uint8Array.of(0x1f, 0x8b, 8, 0)]) {
+    await storage.write("rows.csv.gz", bytes);
+    const { file: refused } = await readTokenFile(storage, "rows.csv.gz", SETTINGS, settings);
+    expect(refused.problems.first).toMatchObject([{ kind: "gzip", file: "rows.csv.gz" }]);
+  }
+});
+
+test("an error of the receiver of rows is not one of the data", async () => {
+  const storage = memoryStorage();
+  await storage.write("rows.csv.gz", gzipSync(ROWS));
+  const reader = createRowReader({ ...SETTINGS, name: "rows.csv.gz" });
+  const reading = readRows(storage, "rows.csv.gz", reader, () => {
+    throw new Error("stopped");
   });
-  expect(file.problems.first.map(({ kind }) => kind)).toEqual(["gzip"]);
+  await expect(reading).rejects.toThrow("stopped");
+  expect(reader.isRefused()).toBe(false);
 });
