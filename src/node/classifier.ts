@@ -19,8 +19,6 @@ import {
 import {
   checkTraining,
   type FineTuningRun,
-  type GivenInputs,
-  placed,
   type TrainingOptions,
   trainingRun,
 } from "../run/classifier-training.ts";
@@ -33,6 +31,7 @@ import {
 import { createMemoryStorage } from "../run/memory-storage.ts";
 import type { EvaluationDocument } from "../run/model-evaluation.ts";
 import { kindProblem } from "../run/storage.ts";
+import { type GivenInputs, placed } from "../run/training-inputs.ts";
 import { nodePlatform } from "./fine-tune.ts";
 import { findModelOrThrow, findModelsOrThrow } from "./model-name.ts";
 import { nodeStorage, storageOf, storageReadingTwice } from "./storage.ts";
@@ -109,7 +108,7 @@ export function fineTuneClassifier(options: FineTunePathsOptions): FineTuningRun
     (name: string, value: unknown): void => {
       if (typeof value !== "string") check(name, value);
     };
-  checkTraining(options, { rows: orPath(checkRows), model: orPath(checkFiles) }, true);
+  checkTraining(options, { rows: orPath(checkRows), files: orPath(checkFiles) }, true);
   const { threads = cores() } = options;
   return trainingRun(nodePlatform, { ...options, threads }, async () => {
     const { model, teacher } = options;

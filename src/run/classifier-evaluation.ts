@@ -1,8 +1,10 @@
 /** Evaluates a loaded classifier on rows with labels. */
+import { pipe } from "fp-ts/function";
 import { checkSignal, type StopSignal } from "../core/abort.ts";
 import { checkObject } from "../core/checks.ts";
-import { getOrThrow, InputError, type Problem } from "../core/either.ts";
+import { getOrThrow, InputError, map, type Problem } from "../core/either.ts";
 import { pairProblems } from "../experiment/model-fit.ts";
+import type { GlueTask } from "../io/glue-tasks.ts";
 import { optionProblems, type RowOptions } from "../io/rows/options.ts";
 import { toProblem } from "../io/rows/problems.ts";
 import { type Classifier, type ClassifierParts, partsOf } from "./classifier.ts";
@@ -14,9 +16,12 @@ import { rowOptionsFor } from "./model-labels.ts";
 import { rowOptionProblems } from "./request-checks.ts";
 import { namingOptions } from "./request-problems.ts";
 import type { RunStorage } from "./storage.ts";
+import { readTaskRows } from "./task-rows.ts";
 
 /** Options for {@link evaluateClassifier}, named as those of the command `evaluate`. A list of rows takes `signal` alone. */
 export interface EvaluateClassifierOptions extends Omit<RowOptions, "problemType"> {
+  /** The rows are a file of this GLUE task, such as its `dev.tsv`. */
+  readonly task?: GlueTask | undefined;
   /** Stops the evaluation, which is then rejected with the signal's reason. */
   readonly signal?: StopSignal | undefined;
 }
@@ -49,9 +54,20 @@ export function checkEvaluation(options: EvaluateClassifierOptions, isList: bool
   const listed = Object.keys(others).map((key): Problem => {
     return { path: `\`${key}\``, expected: "a file as `rows`", got: "a list" };
   });
-  const problems = [...rowOptionProblems(others, []), ...(isList ? listed : [])];
+  const beside = others.task === undefined ? [] : taskConflicts(others);
+  const problems = [...rowOptionProblems(others), ...(isList ? listed : beside)];
   if (problems.length === 0) problems.push(...optionProblems(others).map(toProblem));
   if (problems.length > 0) throw new InputError(problems);
+}
+
+/** Returns the problems of options that a file of a task does not have. */
+function taskConflicts(options: EvaluateClassifierOptions): readonly Problem[] {
+  const given = Object.entries(options).filter(
+    ([key, value]) => key !== "task" && value !== undefined,
+  );
+  return given.map(([key]) => {
+    return { path: `\`${key}\``, expected: "no `task` beside it", got: "both" };
+  });
 }
 
 /** Evaluates a classifier on a row file of a storage. */
@@ -60,7 +76,7 @@ export async function evaluateStoredRows(
   storage: RunStorage,
   path: string,
   isList: boolean,
-  { signal, ...given }: EvaluateClassifierOptions,
+  { signal, task, ...given }: EvaluateClassifierOptions,
 ): Promise<EvaluationDocument> {
   const inference = settings(signal);
   await inference.turn();
@@ -68,7 +84,12 @@ export async function evaluateStoredRows(
   const options = isList ? {} : rowOptionsFor(config, given);
   return namingOptions(async () => {
     const rows = getOrThrow(
-      await readEvaluationRows(storage, { name: path, options }, meaning, inference.turn),
+      task === undefined
+        ? await readEvaluationRows(storage, { name: path, options }, meaning, inference.turn)
+        : pipe(
+            await readTaskRows(storage, task, "`rows`", path, meaning),
+            map(([file]) => file),
+          ),
     );
     const problems = pairProblems("`rows`", { path: "model", value: { config } }, rows.hasPairs);
     if (problems.length > 0) throw new InputError(problems);

@@ -4,7 +4,6 @@ import { checkInteger, checkKind, checkObject, checkString, succeeds } from "../
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import type { PhaseId, PhaseResult } from "../experiment/events.ts";
 import type { FinetuningRequest } from "../experiment/finetuning-request.ts";
-import type { PruningConfigInput } from "../prune/config.ts";
 import { backendsWith, checkKernels, KERNEL_OPTIONS, type KernelOptions } from "./classifier.ts";
 import { prepareFinetuning } from "./finetuning.ts";
 import {
@@ -14,8 +13,6 @@ import {
   checkRows,
   filesIn,
   filesOf,
-  IN_MEMORY,
-  rowsIn,
 } from "./given-files.ts";
 import { createMemoryStorage, type MemoryStorage } from "./memory-storage.ts";
 import type { MetricsLine } from "./metrics.ts";
@@ -25,27 +22,8 @@ import { namingOptions, renamed } from "./request-problems.ts";
 import { type SeedPlatform, type SeedResult, seedMessages } from "./seed.ts";
 import { findSnapshot, snapshotSeeds } from "./snapshot.ts";
 import { joinPath, type RunStorage } from "./storage.ts";
+import { type GivenInputs, INPUTS, placed, type RequestedFiles } from "./training-inputs.ts";
 import { createTurn } from "./turn.ts";
-
-/** The options that name files in a request, as values in memory. `Files` and `Rows` may also be paths. */
-export interface GivenInputs<Files, Rows> {
-  /** Training rows with labels. */
-  readonly rows: Rows;
-  /** Validation rows. Default: a share of `rows`, see `validationSplit`. */
-  readonly validationRows?: Rows | undefined;
-  /** Rows on which the final models are evaluated. */
-  readonly testRows?: Rows | undefined;
-  /** The model to start from: the files of a Hugging Face directory. */
-  readonly model?: Files | undefined;
-  /** The text of a vocab.txt: without a `model`, training starts from random weights of the recipe's model. */
-  readonly vocab?: string | undefined;
-  /** The model to distil from. Default: the dense model. */
-  readonly teacher?: Files | undefined;
-  /** Pruners in INC's keys, in place of the recipe's. */
-  readonly pruningConfig?: PruningConfigInput | undefined;
-  /** Weights of the classes in the loss, by id, or `balanced`. */
-  readonly classWeights?: "balanced" | readonly number[] | undefined;
-}
 
 /** The settings of a run that are no inputs. */
 export interface TrainingOptions extends Omit<FinetuningRequest, FileOption>, KernelOptions {
@@ -114,22 +92,11 @@ export interface FineTuningRun extends AsyncIterableIterator<FineTuningEvent> {
  *   rows, models and settings; then no memory is taken
  */
 export function fineTuneClassifier(options: FineTuneClassifierOptions): FineTuningRun {
-  checkTraining(options, { rows: checkRows, model: checkFiles }, false);
+  checkTraining(options, { rows: checkRows, files: checkFiles }, false);
   const inputs = createMemoryStorage();
   const kernels = { startBackend: backendsWith(options.startThread) };
   return trainingRun(kernels, options, async () => [inputs, await placed(inputs, options)]);
 }
-
-const INPUTS = [
-  "rows",
-  "validationRows",
-  "testRows",
-  "model",
-  "vocab",
-  "teacher",
-  "pruningConfig",
-  "classWeights",
-] as const satisfies readonly (keyof GivenInputs<unknown, unknown>)[];
 
 const OWN = [...INPUTS, ...KERNEL_OPTIONS, "seed", "signal", "resumeFrom"];
 
@@ -138,15 +105,16 @@ export function checkTraining<Files, Rows>(
   options: GivenInputs<Files, Rows> & TrainingOptions,
   check: {
     readonly rows: (name: string, value: unknown) => void;
-    readonly model: (name: string, value: unknown) => void;
+    readonly files: (name: string, value: unknown) => void;
   },
   mayStart: boolean,
 ): void {
-  checkObject("options", options, "rows");
+  checkObject("options", options);
+  if (options.data === undefined) checkObject("options", options, "rows");
   for (const name of ["rows", "validationRows", "testRows"] as const)
     if (options[name] !== undefined) check.rows(name, options[name]);
-  for (const name of ["model", "teacher"] as const)
-    if (options[name] !== undefined) check.model(name, options[name]);
+  for (const name of ["data", "model", "teacher"] as const)
+    if (options[name] !== undefined) check.files(name, options[name]);
   const { vocab, pruningConfig, classWeights, seed, signal, resumeFrom } = options;
   if (vocab !== undefined) checkString("vocab", vocab);
   const isPlain = (): boolean =>
@@ -164,50 +132,6 @@ export function checkTraining<Files, Rows>(
   checkKernels(options, mayStart);
   const problems = [...requestProblems(options, OWN), ...rowFormProblems(options)];
   if (problems.length > 0) throw new InputError(problems);
-}
-
-/** Names the inputs of a request by their paths. */
-export type RequestedFiles = Pick<FinetuningRequest, Exclude<FileOption, "variant">>;
-
-/** Writes the inputs of a run that are in memory to a storage, and returns their paths. */
-export async function placed(
-  { files }: MemoryStorage,
-  inputs: GivenInputs<unknown, unknown>,
-): Promise<RequestedFiles> {
-  const rowsAt = async (option: "rows" | "validationRows" | "testRows") => {
-    const rows = inputs[option];
-    if (rows === undefined || typeof rows === "string") return rows;
-    const [path, bytes] = await rowsIn(option, rows as ClassifierRows);
-    files.set(path, bytes);
-    return path;
-  };
-  const modelAt = async (option: "model" | "teacher") => {
-    const model = inputs[option];
-    if (model === undefined || typeof model === "string") return model;
-    const directory = `${IN_MEMORY}${option}`;
-    for (const [path, bytes] of await filesIn(directory, model as readonly ClassifierFile[]))
-      files.set(path, bytes);
-    return directory;
-  };
-  const textAt = (option: string, text: string | undefined): string | undefined => {
-    const path = `${IN_MEMORY}${option}`;
-    if (text !== undefined) files.set(path, new TextEncoder().encode(text));
-    return text === undefined ? undefined : path;
-  };
-  const { vocab, pruningConfig, classWeights } = inputs;
-  return {
-    trainFile: await rowsAt("rows"),
-    validationFile: await rowsAt("validationRows"),
-    testFile: await rowsAt("testRows"),
-    model: await modelAt("model"),
-    teacherModelNameOrPath: await modelAt("teacher"),
-    vocab: textAt("vocab", vocab),
-    pruningConfig: textAt("pruningConfig", pruningConfig && JSON.stringify(pruningConfig)),
-    classWeights:
-      classWeights === "balanced"
-        ? classWeights
-        : textAt("classWeights", classWeights && JSON.stringify(classWeights)),
-  };
 }
 
 /** The directory of a run in its storage. */

@@ -4,6 +4,7 @@ import type { Problem } from "../core/either.ts";
 import { PROBLEM_TYPES } from "../core/problem-type.ts";
 import { BEST_METRIC_KEYS } from "../experiment/best-model.ts";
 import type { FinetuningRequest } from "../experiment/finetuning-request.ts";
+import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import type { RowOptions } from "../io/rows/options.ts";
 import { BATCHINGS } from "../train/batches.ts";
@@ -11,7 +12,6 @@ import { SCHEDULE_NAMES } from "../train/schedule.ts";
 
 /** The options of a request that name files. Functions take files in their place. */
 export type FileOption =
-  | "task"
   | "data"
   | "trainFile"
   | "validationFile"
@@ -60,9 +60,12 @@ const ROW_CHECKS: Readonly<Record<keyof RowOptions, Check>> = {
   skipBadRows: flag,
 };
 
+const task: Check = choice(GLUE_TASK_NAMES);
+
 /** The checks of all options, with the bounds of the command's options. */
 const CHECKS: Readonly<Record<Exclude<keyof FinetuningRequest, FileOption>, Check>> = {
   ...ROW_CHECKS,
+  task,
   validationSplit: number(0, 1),
   splitSeed: integer(0),
   recipe: text,
@@ -127,14 +130,15 @@ export function requestProblems(options: object, others: readonly string[]): rea
   return problemsOf(options, CHECKS, others);
 }
 
-/** Returns the problems of the options of a row file. */
-export function rowOptionProblems(options: object, others: readonly string[]): readonly Problem[] {
+/** Returns the problems of the options of a row file that is evaluated. */
+export function rowOptionProblems(options: object): readonly Problem[] {
   const { problemType: _, ...checks } = ROW_CHECKS;
-  return problemsOf(options, checks, others);
+  return problemsOf(options, { ...checks, task }, []);
 }
 
-/** The options that only a row file has. */
+/** The options that only a file has. */
 const FILE_ALONE = [
+  "task",
   "textColumn",
   "textPairColumn",
   "labelColumn",
@@ -150,6 +154,7 @@ export function rowFormProblems(
   const isList = (rows: unknown): boolean => Array.isArray(rows);
   const form = (rows: unknown): string => (isList(rows) ? "a list" : "a file");
   const { rows } = options;
+  const sameForm = rows === undefined ? "a file" : `${form(rows)}, as \`rows\` is one`;
   const others = (["validationRows", "testRows"] as const).filter((name) => {
     return options[name] !== undefined && isList(options[name]) !== isList(rows);
   });
@@ -157,7 +162,7 @@ export function rowFormProblems(
   return [
     ...others.map((name) => ({
       path: `\`${name}\``,
-      expected: `${form(rows)}, as \`rows\` is one`,
+      expected: sameForm,
       got: form(options[name]),
     })),
     ...useless.map((name) => ({

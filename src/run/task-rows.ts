@@ -26,7 +26,7 @@ export async function readTaskRows(
   const { names, evaluations }: GlueFormat = GLUE_TASKS[task];
   const ids = idsOf(names, meaning);
   if (ids === undefined) {
-    const expected = `a task for MODEL, whose problem type is ${meaning.problemType} with labels ${meaning.names.join()}`;
+    const expected = `a task for the model, whose problem type is ${meaning.problemType} with labels ${meaning.names.join()}`;
     return refuse("`task`", expected, task);
   }
   const isDirectory = (await storage.kind(path)) === "directory";

@@ -129,7 +129,8 @@ describe.skipIf(isSkipped)(needing("a Chromium", "in Chromium"), () => {
         expect(outcome.error).toBeUndefined();
         expect(outcome.violations).toEqual([]);
         expect(outcome.result).toEqual(expected);
-        expect(outcome.result).toMatchObject({ steps: 100 });
+        expect(outcome.result).toMatchObject({ steps: 100, compressed: outcome.result?.metrics });
+        expect(outcome.result?.refused).toMatch(/rows\.csv\.gz: expected whole gzip data$/);
       }
     },
   );

@@ -268,7 +268,7 @@ describe("espalier classify", () => {
     const task = await classify("--task", "mrpc", "--file", path("task", "dev.tsv"));
     expect(task).toMatchObject({ code: 2, out: "" });
     expect(task.err).toMatch(
-      /^--task: expected a task for MODEL, whose problem type is regression/,
+      /^--task: expected a task for the model, whose problem type is regression/,
     );
   });
 

@@ -399,7 +399,7 @@ describe("wrong input is refused before work", () => {
       "single",
       "task",
       ["--task", "mrpc"],
-      /^--task: expected a task for MODEL, whose problem type is single_label_classification with labels green,tall, old,bare, got mrpc\n$/,
+      /^--task: expected a task for the model, whose problem type is single_label_classification with labels green,tall, old,bare, got mrpc\n$/,
     ],
     [
       "binary",

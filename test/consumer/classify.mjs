@@ -43,6 +43,41 @@ function modelFiles({ io, nn }) {
   });
 }
 
+/** Rows as a CSV file in two members of gzip data, and the same file cut off. */
+async function compressedRows(rows) {
+  const lines = rows.map(({ text, label }) => `${text},${label}\n`);
+  const gzip = async (text) =>
+    new Response(new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"))).blob();
+  const members = [await gzip(`text,label\n${lines[0]}`), await gzip(lines.slice(1).join(""))];
+  const whole = new Blob(members);
+  const name = "rows.csv.gz";
+  return [
+    { name, bytes: whole },
+    { name, bytes: whole.slice(0, whole.size - 1) },
+  ];
+}
+
+/** The files of the GLUE task SST-2: whether the word is a tree. */
+function taskFiles(rows) {
+  const lines = rows.map(({ text, label }) => `${text}\t${label === "oak" ? 1 : 0}\n`);
+  const bytes = new TextEncoder().encode(`sentence\tlabel\n${lines.join("")}`);
+  return ["train.tsv", "dev.tsv"].map((name) => ({ name, bytes }));
+}
+
+/** Trains one step on a task. Returns the digest of the model, and its metrics on a file of the task. */
+async function classifyTask({ classifier, io, nn }, variant, rows) {
+  const data = taskFiles(rows);
+  const model = modelFiles({ io, nn });
+  const run = { task: "sst2", recipe: "generic", data, model, doPrune: false, maxTrainSteps: 1 };
+  let files = [];
+  for await (const event of classifier.fineTuneClassifier({ ...run, variant }))
+    if (event.type === "model") files = event.files;
+  const loaded = await classifier.loadClassifier(files, { variant });
+  const { metrics } = await classifier.evaluateClassifier(loaded, data[1], { task: "sst2" });
+  loaded.dispose();
+  return { digest: digest(...files.map(({ bytes }) => bytes)), metrics };
+}
+
 /** Fine-tunes on 200 rows, then loads, runs and evaluates the sparse model. */
 export async function classify({ classifier, io, nn }, variant) {
   const rows = rowsOf(200);
@@ -67,12 +102,18 @@ export async function classify({ classifier, io, nn }, variant) {
   const loaded = await classifier.loadClassifier(models.sparse, { variant });
   const answers = await loaded.classify(rows.slice(0, 20).map(({ text }) => text));
   const { metrics, confusion } = await classifier.evaluateClassifier(loaded, rows);
+  const [whole, cut] = await compressedRows(rows);
+  const compressed = (await classifier.evaluateClassifier(loaded, whole)).metrics;
+  const refused = await classifier.evaluateClassifier(loaded, cut).catch(String);
   loaded.dispose();
   return {
     variant: loaded.variant,
     steps,
     metrics,
     confusion,
+    compressed,
+    refused: String(refused).split(", got")[0],
+    task: await classifyTask({ classifier, io, nn }, variant, rows),
     logits: answers.map(({ logits }) => logits),
     dense: digest(...models.dense.map(({ bytes }) => bytes)),
     sparse: digest(...models.sparse.map(({ bytes }) => bytes)),

@@ -7,7 +7,7 @@ import { evaluateClassifier as evaluatePath } from "../../src/node/classifier.ts
 import { type Classifier, loadClassifier } from "../../src/run/classifier.ts";
 import { evaluateClassifier } from "../../src/run/classifier-evaluation.ts";
 import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
-import { csvFile, labelledRows, modelFiles } from "./classifier-files.ts";
+import { csvFile, glueFile, labelledRows, modelFiles } from "./classifier-files.ts";
 
 const root = temporaryDirectory();
 const NAMES = ["apple", "brick", "grape", "oak"];
@@ -42,6 +42,31 @@ test("the document is that of the command, for a file, a list and a path", async
   await expect(evaluatePath(classifier, join(root, "none.csv"))).rejects.toThrow(
     "`rows`: expected",
   );
+});
+
+test("a file of a task has its own form", async () => {
+  const dev = glueFile("dev.tsv", rows);
+  writeFileSync(join(root, dev.name), dev.bytes);
+  const files = await modelFiles({ id2label: { 0: "negative", 1: "positive" } });
+  const binary = await loadClassifier(files, { variant: "scalar" });
+  mkdirSync(join(root, "binary"));
+  for (const { name, bytes } of files) writeFileSync(join(root, "binary", name), bytes);
+  const argv = [join(root, "binary"), "--data", join(root, dev.name), "--variant", "scalar"];
+  const layers = ["--layers", "dense", "--task", "sst2", "--json"];
+  const { out } = await espalier(["evaluate", ...argv, ...layers]);
+  const { rows: count, skipped, metrics, classes, confusion } = JSON.parse(out);
+  const expected = { rows: count, skipped, metrics, classes, confusion };
+  expect(count).toBe(200);
+  expect(await evaluateClassifier(binary, dev, { task: "sst2" })).toEqual(expected);
+  expect(await evaluatePath(binary, join(root, dev.name), { task: "sst2" })).toEqual(expected);
+  await expect(evaluateClassifier(classifier, dev, { task: "sst2" })).rejects.toThrow(
+    "`task`: expected a task for the model, whose problem type is single_label_classification",
+  );
+  const beside = { task: "sst2", textColumn: "a" } as const;
+  await expect(evaluateClassifier(binary, dev, beside)).rejects.toThrow(
+    "`textColumn`: expected no `task` beside it",
+  );
+  binary.dispose();
 });
 
 test("a label that the model does not have is named by its row", async () => {

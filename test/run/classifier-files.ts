@@ -34,3 +34,9 @@ export function csvFile(name: string, rows: readonly ClassifierRow[]): Classifie
   const lines = rows.map(({ text, label }) => `"${text}",${label}\n`);
   return { name, bytes: new TextEncoder().encode(`text,label\n${lines.join("")}`) };
 }
+
+/** Rows as a file of the GLUE task SST-2. */
+export function glueFile(name: string, rows: readonly ClassifierRow[]): ClassifierFile<Uint8Array> {
+  const lines = rows.map(({ text, label }) => `${text}\t${label === "oak" ? 1 : 0}\n`);
+  return { name, bytes: new TextEncoder().encode(`sentence\tlabel\n${lines.join("")}`) };
+}

@@ -11,13 +11,13 @@ import {
   type FineTuningEvent,
   type FineTuningRun,
   fineTuneClassifier,
-  placed,
   trainingRun,
 } from "../../src/run/classifier-training.ts";
 import type { ClassifierFile } from "../../src/run/given-files.ts";
 import { createMemoryStorage } from "../../src/run/memory-storage.ts";
+import { placed } from "../../src/run/training-inputs.ts";
 import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
-import { csvFile, labelledRows, modelFiles } from "./classifier-files.ts";
+import { csvFile, glueFile, labelledRows, modelFiles } from "./classifier-files.ts";
 
 const root = temporaryDirectory();
 const path = (...parts: string[]): string => join(root, ...parts);
@@ -126,6 +126,25 @@ describe("the models have the bytes of the command's", () => {
     });
     const { models } = endOf(await eventsOf(run));
     expect(byName(models.sparse)).toEqual(byName(filesIn(path("paths", "sparse"))));
+  });
+
+  test("from the files of a task", async () => {
+    const data = [glueFile("train.tsv", labelledRows(40)), glueFile("dev.tsv", labelledRows(12))];
+    mkdirSync(path("glue"));
+    for (const { name, bytes } of data) writeFileSync(path("glue", name), bytes);
+    const places = ["--data", path("glue"), "--model", path("model"), "--out", path("task")];
+    const recipe = ["--task", "sst2", "--recipe", "generic"];
+    const { code } = await espalier(["finetune", ...recipe, ...places, ...ARGV]);
+    expect(code).toBe(0);
+    const own = byName(filesIn(path("task", "sparse")));
+    const { rows: _, validationRows: __, ...others } = given({ recipe: "generic" });
+    const [train, dev] = data;
+    for (const options of [{ data }, { rows: train, validationRows: dev }]) {
+      const run = fineTuneClassifier({ ...others, task: "sst2", ...options });
+      expect(byName(endOf(await eventsOf(run)).models.sparse)).toEqual(own);
+    }
+    const run = fineTunePaths({ ...others, task: "sst2", data: path("glue"), threads: 1 });
+    expect(byName(endOf(await eventsOf(run)).models.sparse)).toEqual(own);
   });
 
   test("from compressed rows", async () => {
@@ -315,6 +334,27 @@ describe("bad input is one error with all problems", () => {
     await expect(eventsOf(run)).rejects.toThrow(/model\/config.json[\s\S]*teacher/);
     const none = fineTuneClassifier({ rows: training });
     await expect(eventsOf(none)).rejects.toThrow("`model`");
+  });
+
+  test("of the files of a task", async () => {
+    const wrong = glueFile("train.tsv", labelledRows(4));
+    const bytes = new TextEncoder().encode(`${new TextDecoder().decode(wrong.bytes)}a tree\tyes\n`);
+    const { rows: _, validationRows: __, ...others } = given({ recipe: "generic" });
+    const options = { ...others, task: "sst2", data: [{ name: "train.tsv", bytes }] } as const;
+    await expect(eventsOf(fineTuneClassifier(options))).rejects.toThrow(
+      /^data\/train\.tsv:6: expected a label from 0 to 1, got "yes"\n`data`: expected a file, got data\/dev\.tsv/,
+    );
+    await expect(eventsOf(fineTuneClassifier({ ...options, textColumn: "a" }))).rejects.toThrow(
+      "`textColumn`: expected no `task` beside it",
+    );
+    await expect(eventsOf(fineTuneClassifier({ ...others, data: options.data }))).rejects.toThrow(
+      "`task`: expected one of cola",
+    );
+    const call = (changes: object) => () => fineTuneClassifier({ ...options, ...changes } as never);
+    expect(call({ task: "sst" })).toThrow("`task`: expected one of cola");
+    expect(call({ data: undefined })).toThrow("options: expected an object, rows, got");
+    expect(call({ rows: labelledRows(4) })).toThrow("`task`: expected a file as `rows`");
+    expect(call({ validationRows: labelledRows(4) })).toThrow("`validationRows`: expected a file");
   });
 
   test("of rows in a list, by their index", async () => {
