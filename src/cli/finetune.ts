@@ -5,7 +5,7 @@ import { counted } from "../core/counted.ts";
 import { getOrThrow, InputError, type Problem } from "../core/either.ts";
 import { PROBLEM_TYPES } from "../core/problem-type.ts";
 import { patternOf, type RunDescription } from "../experiment/plan.ts";
-import { missingSources } from "../experiment/recipe-choice.ts";
+import { chooseRecipes, missingSources } from "../experiment/recipe-choice.ts";
 import { RECIPES } from "../experiment/recipes.ts";
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
@@ -15,7 +15,7 @@ import { findModelsOrThrow, type ModelPlace } from "../node/model-name.ts";
 import { nodeStorage, storageOf } from "../node/storage.ts";
 import { describeDryRun, dryRun } from "../run/dry-run.ts";
 import { outputProblems } from "../run/fine-tune.ts";
-import { prepareFinetuning } from "../run/finetuning.ts";
+import { type PreparedFinetuning, prepareFinetuning } from "../run/finetuning.ts";
 import { resolveRun } from "../run/plan.ts";
 import { planLines } from "../run/plan-lines.ts";
 import { planSettings } from "../run/plan-settings.ts";
@@ -159,6 +159,22 @@ function usageProblems(values: OptionValues<typeof OPTIONS>): readonly Problem[]
   ];
 }
 
+/** Finds the models, and plans the run. @throws InputError, first with the problems of options, which need no files */
+async function prepare(values: OptionValues<typeof OPTIONS>): Promise<{
+  readonly models: readonly ModelPlace[];
+  readonly prepared: PreparedFinetuning;
+}> {
+  const { model, teacherModelNameOrPath, useSlowTokenizer = false } = values;
+  const request = { ...values, tokenizer: useSlowTokenizer ? "slow" : values.tokenizer } as const;
+  getOrThrow(chooseRecipes(request));
+  const models = await findModelsOrThrow({
+    "`model`": model,
+    "`teacherModelNameOrPath`": teacherModelNameOrPath,
+  });
+  const prepared = getOrThrow(await prepareFinetuning(storageOf(...models), request));
+  return { models, prepared };
+}
+
 /** Prints what is known about a run before it trains. */
 async function runDry(
   plan: RunDescription,
@@ -217,14 +233,7 @@ export const finetuneCommand: Command = defineCommand({
     const output =
       directory === undefined ? [] : await outputProblems(nodeStorage, directory, seeds, resume);
     if (output.length > 0) throw new InputError(output);
-    const tokenizer = values.useSlowTokenizer === true ? "slow" : values.tokenizer;
-    const { model, teacherModelNameOrPath } = values;
-    const models = await findModelsOrThrow({
-      "`model`": model,
-      "`teacherModelNameOrPath`": teacherModelNameOrPath,
-    });
-    const request = { ...values, tokenizer };
-    const prepared = getOrThrow(await prepareFinetuning(storageOf(...models), request));
+    const { models, prepared } = await prepare(values);
     const { description: plan, notices, evaluationTexts } = prepared;
     for (const line of [...notices, ...planLines(plan)]) console.err.write(`${line}\n`);
     if (directory === undefined || values.dryRun === true)

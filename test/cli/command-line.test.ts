@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { COMMANDS } from "../../src/cli/dispatch.ts";
 import { espalier } from "./fixtures.ts";
@@ -53,6 +53,11 @@ test("an unknown option is refused with the nearest known one", async () => {
 });
 
 test("a path is told as it was given, also if it is the name of an option", async () => {
+  vi.stubEnv("HF_HUB_CACHE", "hub");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const refusal = (name: string): string =>
+    `IN: expected a checkpoint, or a model in the Hugging Face cache, got ${name} (no such path, ` +
+    `and no models--${name} in hub); to download it: hf download ${name}\n`;
   const prune = await espalier([
     "prune",
     "layers",
@@ -63,9 +68,11 @@ test("a path is told as it was given, also if it is the name of an option", asyn
     "--out",
     "x",
   ]);
-  expect(prune.err).toBe("layers: expected a checkpoint, got nothing there\n");
+  expect(prune.err).toBe(refusal("layers"));
   const inspect = await espalier(["inspect", "html"]);
-  expect(inspect.err).toBe("html: expected a checkpoint, got nothing there\n");
+  expect(inspect.err).toBe(refusal("html"));
+  const verify = await espalier(["verify", "./layers", "--pattern", "2:4"]);
+  expect(verify.err).toBe("./layers: expected a checkpoint, got nothing there\n");
 });
 
 test("options are told as they are typed, in all parts of a message", async () => {
