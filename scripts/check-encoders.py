@@ -4,8 +4,9 @@
 
 TOKENIZERS has a directory for each tokenizer of KINDS. For each kind, this script makes a small random base model with
 transformers, fine-tunes and prunes it with `node dist/cli.js finetune` in OUT, loads the saved directories with
-transformers, and compares the logits of the rows with those of `espalier/node`. Build first. Needs torch and
-transformers. Exits with 1 if a logit differs by more than 1e-5.
+transformers, and compares the logits of the rows with those of `espalier/node`, and their labels and probabilities with
+the lines of `node dist/cli.js predict`. Build first. Needs torch and transformers. Exits with 1 if a value differs by
+more than 1e-5, or a label by which a probability is not within 1e-5 of the limit.
 """
 
 import json
@@ -85,6 +86,8 @@ def make_model(directory, kind, tokenizers):
         vocab_size=len(tokenizer),
         pad_token_id=padding,
         max_position_embeddings=POSITIONS + (padding + 1 if "roberta" in kind else 0),
+        # With transformers' 0.02, small models give all rows almost the same logits.
+        initializer_range=0.2,
         **settings,
     )
     torch.manual_seed(1)
@@ -109,6 +112,47 @@ def make_rows(path, labels):
     return [[row["sentence1"], row["sentence2"]] for row in rows]
 
 
+def outputs_of(logits, problem):
+    """Returns what `predict` prints as numbers: probabilities, or values."""
+    if problem == "single_label_classification":
+        return logits.softmax(-1)
+    return logits.sigmoid() if problem == "multi_label_classification" else logits
+
+
+def predict(directory, out, root):
+    """Returns the lines of `predict` for the rows."""
+    lines = out / f"{directory.name}.jsonl"
+    command = ["node", str(root / "dist" / "cli.js"), "predict", str(directory)]
+    command += ["--data", str(out / "rows.jsonl"), "--out", str(lines)]
+    subprocess.run(command, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in lines.read_text().splitlines()]
+
+
+def numbers_of(line, names):
+    return [line["probabilities"][name] for name in names] if "probabilities" in line else [line["value"]]
+
+
+def labels_differ(line, outputs, names, problem):
+    """Whether a line's labels are others than those of transformers, none of which is undecided."""
+    if problem == "regression":
+        return False
+    if problem == "single_label_classification":
+        first, second = outputs.topk(2).values
+        return line["label"] != names[outputs.argmax()] and first - second > TOLERANCE
+    undecided = ((outputs - 0.5).abs() <= TOLERANCE).any()
+    expected = [name for name, p in zip(names, outputs) if p >= 0.5]
+    return sorted(line["labels"]) != sorted(expected) and not undecided
+
+
+def predictions_differ(directory, logits, names, problem, out, root):
+    """Returns the largest difference of a number that `predict` prints, and how many rows have other labels."""
+    lines = predict(directory, out, root)
+    expected = outputs_of(logits, problem)
+    own = torch.tensor([numbers_of(line, names) for line in lines])
+    wrong = sum(labels_differ(*row, names, problem) for row in zip(lines, expected))
+    return (own - expected).abs().max().item(), wrong
+
+
 def transformers_logits(directory, texts):
     model, info = transformers.AutoModelForSequenceClassification.from_pretrained(
         directory, output_loading_info=True
@@ -128,7 +172,8 @@ def transformers_logits(directory, texts):
         inputs.pop("token_type_ids", None)
     zeros = sum((p == 0).sum().item() for n, p in model.named_parameters() if ".layer." in n)
     with torch.no_grad():
-        return model.eval()(**inputs).logits, zeros
+        names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+        return model.eval()(**inputs).logits, zeros, names
 
 
 def own_logits(directory, texts, root, out):
@@ -158,12 +203,15 @@ def check(kind, tokenizers, out, root):
     differences = []
     for phase in ("dense", "sparse"):
         directory = out / "run" / phase
-        expected, zeros = transformers_logits(directory, texts)
+        expected, zeros, names = transformers_logits(directory, texts)
         own = own_logits(directory, texts, root, out).reshape(expected.shape)
         difference = (own - expected).abs().max().item()
-        size = expected.abs().max().item()
-        print(f"{kind} {phase}: {zeros} zeros, logits up to {size:.2f} differ by {difference:.1e}")
-        differences.append(difference)
+        spread = (expected.max(0).values - expected.min(0).values).min().item()
+        print(f"{kind} {phase}: {zeros} zeros, logits spread over {spread:.2f} differ by {difference:.1e}")
+        problem = PROBLEMS[KINDS[kind][4]]
+        predicted, wrong = predictions_differ(directory, expected, names, problem, out, root)
+        print(f"{kind} {phase}: {len(texts)} rows of predict differ by {predicted:.1e}, {wrong} in labels")
+        differences += [difference, predicted, wrong]
     return max(differences) <= TOLERANCE
 
 
