@@ -185,11 +185,11 @@ function renumberedVocabulary(
 }
 
 function refuseToken(file: Renumbered, token: string, id: JsonValue): void {
-  const own = typeof id === "number" ? (file.tokens[id] ?? "none") : "none";
+  const other = typeof id === "number" ? (file.tokens[id] ?? "") : "";
   file.problems.push({
     path: `${file.name}: ${JSON.stringify(token)}`,
     expected: "the id that the token has in the tokenizer's other files",
-    got: `${describe(id)}, the id of ${JSON.stringify(own)}`,
+    got: describe(id) + (other === "" ? "" : `, the id of ${JSON.stringify(other)}`),
   });
 }
 

@@ -134,7 +134,8 @@ function readAfter(
     );
     if (wrong < 0) return [];
     const expected = `a vocabulary in which ${JSON.stringify(tokens[kept[wrong] ?? 0])} can have the id ${wrong}`;
-    const got = JSON.stringify(renumbered.right.vocabulary.tokens[wrong] ?? "none");
+    const other = renumbered.right.vocabulary.tokens[wrong] ?? "";
+    const got = other === "" ? "none" : JSON.stringify(other);
     return [{ path, expected, got }];
   });
   if (problems.length > 0) return left(problems);

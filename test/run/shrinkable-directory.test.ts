@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import { byteSource } from "../../src/checkpoint/byte-source.ts";
+import { openCheckpointFile } from "../../src/checkpoint/open.ts";
+import { formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
+import { tensorFromFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
+import { parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { readShrinkable, tokenTensors } from "../../src/run/shrinkable-directory.ts";
+import {
+  bytePairFiles,
+  type Files,
+  textFiles,
+  wordPieceFiles,
+} from "../checkpoint/vocabularies.ts";
+import { memoryStorage } from "./memory-storage.ts";
+
+const PLACE = { name: "org/model", path: "cache/model" };
+
+async function read(files: Files) {
+  const storage = memoryStorage();
+  for (const [name, bytes] of files) await storage.write(`${PLACE.path}/${name}`, bytes);
+  return readShrinkable(storage, PLACE, "IN");
+}
+
+function withConfig(files: Files, config: object): Files {
+  return new Map([...files, ...textFiles({ "config.json": config })]);
+}
+
+describe("readShrinkable", () => {
+  test("requires the ids that files state, and the padding id", async () => {
+    const config = { model_type: "bert", vocab_size: 9, sep_token_id: 6, cls_token_id: 40 };
+    const found = getOrThrow(await read(withConfig(wordPieceFiles(["a", "b"]), config)));
+    expect([...new Set(found.required)].sort()).toEqual([0, 6]);
+    expect(found.model.type).toBe("WordPiece");
+  });
+
+  test("requires all ids before the padding id if positions begin after it", async () => {
+    const config = { model_type: "roberta", vocab_size: 300, pad_token_id: 4 };
+    const found = getOrThrow(await read(withConfig(bytePairFiles([]), config)));
+    expect([...new Set(found.required)].sort()).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("names the model, not its path, in all problems", async () => {
+    const problems = async (files: Files): Promise<readonly string[]> => {
+      const found = await read(files);
+      return isLeft(found) ? found.left.map(formatProblem) : [];
+    };
+    expect(await problems(textFiles({ "config.json": "{}" }))).toEqual([
+      expect.stringMatching(/^org\/model\/config\.json: model_type: expected one of bert/),
+      "org/model/tokenizer.json, vocab.txt: expected one of these files, got neither",
+    ]);
+    expect(await problems(new Map())).toEqual([
+      "IN: expected a directory, got cache/model (does not exist)",
+    ]);
+    const files = withConfig(wordPieceFiles(["a"]), { model_type: "bert", vocab_size: 2 });
+    expect(await problems(new Map([...files, ["spiece.model", new Uint8Array()]]))).toEqual([
+      "org/model/tokenizer.json: expected at most 2 tokens, the vocab_size of config.json, got 6",
+      "org/model/spiece.model: expected no vocabulary in this form, got a file",
+    ]);
+  });
+});
+
+test("tokenTensors knows the other tensors of a model, by their names in any form", () => {
+  const sizes = { hidden_size: 8, num_attention_heads: 2, intermediate_size: 12 };
+  const config = parseModelConfigOrThrow({ model_type: "bert", vocab_size: 8, ...sizes });
+  const tensorsOf = (shapes: Readonly<Record<string, readonly number[]>>) => {
+    const tensors = Object.entries(shapes).map(([name, shape]) => {
+      const count = shape.reduce((product, size) => product * size, 1);
+      return [name, tensorFromFloat32("F32", shape, new Float32Array(count))] as const;
+    });
+    const bytes = writeSafetensors(new Map(tensors));
+    return tokenTensors(config, getOrThrow(openCheckpointFile(byteSource("m", bytes))));
+  };
+  const embeddings = { "module.embeddings.word_embeddings.weight": [8, 8] };
+  const layer = { "module.encoder.layer.0.attention.self.query.weight": [8, 8] };
+  expect([...getOrThrow(tensorsOf({ ...embeddings, ...layer }))]).toEqual(Object.keys(embeddings));
+  expect(isLeft(tensorsOf({ ...embeddings, "my_head.weight": [8, 8] }))).toBe(true);
+});
