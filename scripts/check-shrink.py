@@ -47,6 +47,11 @@ def tokens_of(tokenizer, texts):
     return [tokenizer.convert_ids_to_tokens(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
 
 
+def unknown_of(tokenizer):
+    """Returns the token of unknown words. Byte-level BPE has none, although texts may contain the text of one."""
+    return tokenizer.backend_tokenizer.model.unk_token if tokenizer.is_fast else tokenizer.unk_token
+
+
 def compare_tokens(before, after, rows):
     """Returns for each row whether its tokens are the same, and the counts."""
     counts = {"rows": len(rows), "sameRows": 0, "tokens": 0, "unknownBefore": 0, "unknownAfter": 0}
@@ -56,8 +61,8 @@ def compare_tokens(before, after, rows):
         same.append(old == new)
         counts["sameRows"] += old == new
         counts["tokens"] += sum(map(len, old))
-        counts["unknownBefore"] += sum(tokens.count(before.unk_token) for tokens in old)
-        counts["unknownAfter"] += sum(tokens.count(after.unk_token) for tokens in new)
+        counts["unknownBefore"] += sum(tokens.count(unknown_of(before)) for tokens in old)
+        counts["unknownAfter"] += sum(tokens.count(unknown_of(after)) for tokens in new)
     return same, counts
 
 
