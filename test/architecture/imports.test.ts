@@ -24,6 +24,7 @@ const ORDER = [
   "sparse",
   "io",
   "checkpoint",
+  "onnx",
   "experiment",
   "report",
   "conform",
@@ -38,6 +39,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   io: ["core"],
   sparse: ["core", "kernels", "tensor", "autograd", "model"],
   checkpoint: ["core", "prune", "sparse", "io"],
+  onnx: ["core", "autograd", "model"],
   reference: ["core", "prune"],
 };
 
@@ -56,6 +58,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 
 /** What from outside src/ gets bundled, and where it may be used. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "@bufbuild": ["onnx"],
   "fp-ts": ["core", "prune", "model", "train", "io", "checkpoint", "run", "node", "cli"],
   ndarray: ["reference"],
   "ndarray-ops": ["reference"],
