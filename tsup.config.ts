@@ -46,7 +46,8 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
     format: ["esm"],
     // Not "node": under that condition the YAML parser resolves to CommonJS, which requires at run time.
     external: [/^node:/],
-    splitting: false,
+    // A file of its own for what a single command loads.
+    splitting: true,
     dts: false,
     banner: { js: "#!/usr/bin/env node" },
   },

@@ -10,6 +10,7 @@ import { conformCommand } from "./conform.ts";
 import type { Console } from "./console.ts";
 import { demoCommand } from "./demo.ts";
 import { evaluateCommand } from "./evaluate.ts";
+import { exportCommand } from "./export.ts";
 import { finetuneCommand } from "./finetune.ts";
 import { inspectCommand } from "./inspect.ts";
 import { packCommand, unpackCommand } from "./pack.ts";
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   packCommand,
   unpackCommand,
   shrinkCommand,
+  exportCommand,
   evaluateCommand,
   predictCommand,
   classifyCommand,

@@ -6,6 +6,7 @@ import type { TokenizerKind } from "../io/hugging-face.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { ModelConfig } from "../model/config.ts";
+import type { NamedValues } from "../model/parameters.ts";
 import {
   createSparseClassifier,
   type SparseClassifier,
@@ -41,6 +42,8 @@ export interface OpenClassifier {
   readonly tokenizer: Tokenizer;
   /** Messages for the user about stored tensors that are not used. */
   readonly notices: readonly string[];
+  /** Reads a parameter by its name in transformers. */
+  readonly read: (name: string) => NamedValues;
   /** Loads the weights. @throws TypeError or RangeError for invalid options */
   readonly create: (backend: Backend, options: SparseClassifierOptions) => SparseClassifier;
   readonly close: () => void;
@@ -64,20 +67,15 @@ export async function openClassifier(
     model.close();
     throw new InputError(problems);
   }
+  const read = (name: string): NamedValues => {
+    const entry = tensors.get(name);
+    if (entry === undefined)
+      throw new RangeError(`${name}: expected a tensor in ${weights}, got none`);
+    return model.read(entry);
+  };
   return {
-    ...{ config, tokenizer, notices },
-    create: (backend, options) =>
-      createSparseClassifier(
-        backend,
-        config,
-        (name) => {
-          const entry = tensors.get(name);
-          if (entry === undefined)
-            throw new RangeError(`${name}: expected a tensor in ${weights}, got none`);
-          return model.read(entry);
-        },
-        options,
-      ),
+    ...{ config, tokenizer, notices, read },
+    create: (backend, options) => createSparseClassifier(backend, config, read, options),
     close: model.close,
   };
 }
