@@ -58,9 +58,10 @@ th:first-child { text-align: left; padding-left: 0; }
 td:last-child, thead th:last-child { padding-right: 0; }
 tbody tr:last-child > * { border-bottom: 0; }
 th.text, td.text { text-align: left; }
+table:not(.settings) td:not(.text) { white-space: nowrap; }
 .settings { font-size: 14px; }
 .settings th, .settings td { padding: 4px 8px; }
-.settings th { font-weight: 400; color: var(--soft); width: 40%; }
+.settings th { font-weight: 400; color: var(--soft); width: 40%; padding-left: 0; }
 .settings td { text-align: left; }
 .sticky { font-size: 13px; }
 .sticky th, .sticky td { padding: 5px 8px; }
@@ -109,6 +110,8 @@ footer { margin-top: 48px; font-size: 13px; color: var(--soft); }
   .sticky tbody th { min-width: 110px; }
   .stack, .stack thead th { font-size: 12.5px; }
   .stack th, .stack td { padding: 6px 4px; }
+  .stack th:first-child { padding-left: 0; }
+  .stack td:last-child { padding-right: 0; }
   .matrix th, .matrix td { padding: 5px 3px; font-size: 12px; min-width: 26px; }
 }
 @media screen and (max-width: 720px) {
@@ -138,6 +141,7 @@ footer { margin-top: 48px; font-size: 13px; color: var(--soft); }
   th, td { padding: 6px; }
   .matrix th, .matrix td { padding: 5px 2px; }
 }
+@page { margin: 14mm; }
 @media print {
   body { padding: 0; background: #fff; font-size: 11pt; }
   main, .broad main { max-width: none; }
@@ -146,7 +150,8 @@ footer { margin-top: 48px; font-size: 13px; color: var(--soft); }
   .sticky th, .sticky td { padding: 2px 4px; }
   .sticky thead th { position: static; }
   tr, li, .plots .card { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
+  h2, h3, summary { break-after: avoid; }
+  main > details:not([open]), .halves > div > details:not([open]) { display: none; }
   .track, .grey, .accent, .matrix td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;
