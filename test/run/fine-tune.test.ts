@@ -136,12 +136,16 @@ test("final models are measured for the report, which changes nothing else", asy
 
 test("recipes with one pattern have a directory and a label each", async () => {
   const recipes = ["Half a", "most"].map((name) => ({ ...shortRecipe("demo-4x1"), name }));
-  const { outcome, report, storage } = await run({ plan: { ...PLAN, recipes } });
+  const { outcome, report, storage } = await run({
+    plan: { ...PLAN, recipes, metrics: ["accuracy"] },
+  });
   expect(outcome.completed).toBe(true);
   const labels = ["4x1 (Half a)", "4x1 (most)"];
   expect(report.patterns.map(({ label }) => label)).toEqual(labels);
   expect(report.table.rows.map(({ label }) => label)).toEqual(labels);
   expect(report.patterns.map(({ pattern }) => pattern)).toEqual(["4x1", "4x1"]);
+  expect(report.evaluations?.rows.map(([label]) => label)).toEqual(["dense", ...labels]);
+  expect(report.notices).toBeUndefined();
   for (const folder of ["dense", "sparse-4x1-Half-a", "sparse-4x1-most"])
     expect(storage.files.has(`run/${folder}/model.safetensors`)).toBe(true);
   const alike = ["a b", "A-b"].map((name) => ({ ...shortRecipe("demo-4x1"), name }));
@@ -185,6 +189,7 @@ test("interrupted and resumed, a run ends as if it had not been, also from a for
     };
     const stopped = await run({ signal: controller.signal, listener: { onStep } });
     expect(stopped.outcome.completed).toBe(false);
+    expect(stopped.report.notices).toEqual(["Interrupted: this is the state so far."]);
     const { storage } = stopped;
     const path = "run/snapshots/seed-1.safetensors";
     const snapshot = storage.files.get(path);
