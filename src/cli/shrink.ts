@@ -1,33 +1,30 @@
-/** `espalier shrink`: writes a copy of a model with the tokens that texts use, and no others. */
-import { type ShrunkSizes, writeShrunk } from "../checkpoint/vocabulary-rows.ts";
+/** `espalier shrink`: writes a copy of a model without zero channels, and without tokens that texts do not use. */
+import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import { type TensorCut, writeShrunk } from "../checkpoint/cut-tensors.ts";
+import { channelCuts, chooseChannels } from "../checkpoint/feed-forward-channels.ts";
 import { getOrThrow, InputError, type Problem, refuseInput } from "../core/either.ts";
-import { sumOf } from "../core/sum.ts";
 import type { GlueTask } from "../io/glue.ts";
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { copySink } from "../node/checkpoint-writer.ts";
 import { nodeStorage, storageReadingTwice } from "../node/storage.ts";
 import { turn } from "../node/turn.ts";
-import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import { rowOptionsFor } from "../run/model-labels.ts";
 import { readPredictionRows } from "../run/prediction-rows.ts";
+import { planVocabulary, type ShrinkRows, type VocabularyPlan } from "../run/shrink.ts";
 import {
-  type FileCoverage,
-  planVocabulary,
-  type RemovedToken,
-  type ShrinkRows,
-  type VocabularyPlan,
-} from "../run/shrink.ts";
-import {
+  feedForwardLayers,
   readShrinkable,
+  readVocabulary,
   type ShrinkableDirectory,
   tokenTensors,
+  withWidth,
 } from "../run/shrinkable-directory.ts";
-import { kindProblem } from "../run/storage.ts";
+import { type FileMap, kindProblem } from "../run/storage.ts";
 import { readTaskTexts } from "../run/task-rows.ts";
 import { findCopied, withCheckpoint, withProgress } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
-import type { Console, TextOutput } from "./console.ts";
+import type { Console } from "./console.ts";
 import { describeRows, rowFileProblems } from "./inference.ts";
 import {
   choiceOption,
@@ -37,13 +34,10 @@ import {
   textsOption,
 } from "./options.ts";
 import { ROW_OPTIONS } from "./row-options.ts";
+import { printShrunk, printShrunkJson } from "./shrink-output.ts";
 
-const OPTIONS = {
-  out: textOption("OUT", "path of the result; nothing may exist there (required)"),
-  vocabularyFrom: textsOption(
-    "FILE",
-    "texts whose tokens stay, such as training rows: CSV, TSV, JSON or JSON Lines by name, also compressed; else a text on each line (required)",
-  ),
+/** The options beside `--vocabulary-from`. */
+const TEXT_OPTIONS = {
   keep: integerOption(
     { least: 0 },
     "how many of these tokens stay, the most frequent first, beside special tokens and single characters (default: all)",
@@ -56,15 +50,28 @@ const OPTIONS = {
   ),
   ...ROW_OPTIONS,
 } as const;
+const OPTIONS = {
+  out: textOption("OUT", "path of the result; nothing may exist there (required)"),
+  widths: choiceOption(
+    ["uniform", "keep"],
+    "uniform (default): remove zero channels of feed-forward layers, as many in each; keep: none",
+  ),
+  vocabularyFrom: textsOption(
+    "FILE",
+    "texts whose tokens stay, such as training rows: CSV, TSV, JSON or JSON Lines by name, also compressed; else a text on each line",
+  ),
+  ...TEXT_OPTIONS,
+} as const;
 
 type Values = OptionValues<typeof OPTIONS>;
-
-/** The most removed tokens that are listed. */
-const LISTED_TOKENS = 20;
 
 /** Returns the problems of options and paths, before anything is read. */
 async function requestProblems(values: Values): Promise<readonly Problem[]> {
   const { vocabularyFrom = [], check = [], task } = values;
+  if (vocabularyFrom.length === 0)
+    return Object.keys(TEXT_OPTIONS)
+      .filter((key) => Object.hasOwn(values, key))
+      .map((key) => ({ path: `\`${key}\``, expected: "`vocabularyFrom` beside it", got: "none" }));
   const given = Object.keys(ROW_OPTIONS).filter((key) => Object.hasOwn(values, key));
   const problems =
     task === undefined
@@ -110,139 +117,101 @@ async function openTask(label: string, path: string, task: GlueTask): Promise<Sh
   return { path, pieces: (onRows) => onRows(rows) };
 }
 
-/** What is printed. */
-interface Outcome {
-  readonly from: string;
-  readonly to: string;
+/** Narrower feed-forward layers. */
+interface Narrowed {
+  readonly width: number;
+  readonly cuts: ReadonlyMap<string, TensorCut>;
+  /** The directory with the new config.json, which is also in `files`. */
+  readonly directory: ShrinkableDirectory;
+  readonly files: FileMap;
+}
+
+/** Removes channels that are zero. Null if a layer needs all, or if the tensors are not found. */
+function narrowed(directory: ShrinkableDirectory, checkpoint: Checkpoint): Narrowed | null {
+  const layers = getOrThrow(feedForwardLayers(directory.config, checkpoint));
+  if (layers === undefined || layers.length === 0) return null;
+  const channels = chooseChannels(checkpoint, layers);
+  const width = channels[0]?.length ?? 0;
+  if (width === directory.config.intermediateSize) return null;
+  const files = new Map([withWidth(directory, width)]);
+  return {
+    ...{ width, files, cuts: channelCuts(layers, channels) },
+    directory: { ...directory, files: new Map([...directory.files, ...files]) },
+  };
+}
+
+/** Plans a smaller vocabulary. Null without texts. */
+async function withoutTokens(
+  directory: ShrinkableDirectory,
+  checkpoint: Checkpoint,
+  values: Values,
+  console: Console,
+): Promise<{
   readonly plan: VocabularyPlan;
-  readonly sizes: ShrunkSizes;
-  /** The bytes of files with ids before and after. */
-  readonly files: readonly {
-    readonly name: string;
-    readonly bytes: number;
-    readonly shrunkBytes: number;
-  }[];
-  readonly seconds: number;
-}
-
-function printJson({ plan, sizes, files, ...where }: Outcome, { out }: Console): void {
-  const { choice, size, reasons, vocabularyFiles, checks, removed } = plan;
-  const vocabulary = { tokens: size, shrunkTokens: choice.kept.length, reasons };
-  const listed = removed.slice(0, LISTED_TOKENS);
-  const document = {
-    ...where,
-    vocabulary,
-    vocabularyFiles,
-    checks,
-    removed: listed,
-    ...sizes,
-    files,
+  readonly cuts: ReadonlyMap<string, TensorCut>;
+} | null> {
+  const { vocabularyFrom = [], check = [], keep } = values;
+  if (vocabularyFrom.length === 0) return null;
+  const vocabulary = getOrThrow(readVocabulary(directory, values.tokenizer));
+  const tensors = getOrThrow(tokenTensors(directory.config, checkpoint));
+  const rows = {
+    vocabulary: await openRows("--vocabulary-from", vocabularyFrom, directory, values, console),
+    checks: await openRows("--check", check, directory, values, console),
   };
-  out.write(`${JSON.stringify(document)}\n`);
-}
-
-function printText({ from, to, plan, sizes, files, seconds }: Outcome, { out }: Console): void {
-  const { choice, size, reasons } = plan;
-  out.write(
-    `${from} shrunk to ${choice.kept.length} of ${size} tokens: ${reasons.special} special, ${reasons.character} single characters, ${reasons.used} of the texts, ${reasons.passed} on the path to others\n\n`,
-  );
-  printCoverage([...plan.vocabularyFiles, ...plan.checks], out);
-  printRemoved(plan.removed, out);
-  const sizeRow = (name: string, before: number, after: number): readonly string[] => {
-    return [name, String(before), String(after), formatShare(after, before)];
-  };
-  const all = (key: "bytes" | "shrunkBytes"): number =>
-    sizes[key] + sumOf(files, (file) => file[key]);
-  const table = formatTable({
-    header: ["bytes", "before", "after", "share"],
-    rows: [
-      ...sizes.tensors.map(({ name, bytes, shrunkBytes }) => sizeRow(name, bytes, shrunkBytes)),
-      sizeRow("weights", sizes.bytes, sizes.shrunkBytes),
-      ...files.map(({ name, bytes, shrunkBytes }) => sizeRow(name, bytes, shrunkBytes)),
-      sizeRow("all of these files", all("bytes"), all("shrunkBytes")),
-    ],
-  });
-  out.write(`${table}\n\n`);
-  for (const name of sizes.leftOut) out.write(`not copied: ${name}, which holds other weights\n`);
-  out.write(`${to}: in ${formatSeconds(seconds)} s\n`);
-}
-
-function printCoverage(files: readonly FileCoverage[], out: TextOutput): void {
-  const table = formatTable({
-    header: ["same ids", "rows", "share", "tokens", "share", "unknown before", "after"],
-    rows: files.map(({ path, ...one }) => [
-      path,
-      `${one.sameRows}/${one.rows}`,
-      formatShare(one.sameRows, one.rows),
-      `${one.sameTokens}/${one.tokens}`,
-      formatShare(one.sameTokens, one.tokens),
-      String(one.unknownBefore),
-      String(one.unknownAfter),
-    ]),
-  });
-  out.write(`${table}\n\n`);
-}
-
-/** Lists the removed tokens that texts have, and sums up what becomes of them. */
-function printRemoved(removed: readonly RemovedToken[], out: TextOutput): void {
-  if (removed.length === 0) return;
-  const table = formatTable({
-    header: ["removed", "in files", "in checks", "becomes"],
-    rows: removed
-      .slice(0, LISTED_TOKENS)
-      .map(({ token, inFiles, inChecks, becomes }) => [
-        token,
-        String(inFiles),
-        String(inChecks),
-        becomes?.join(" ") ?? "unknown",
-      ]),
-  });
-  const lost = removed.filter(({ becomes }) => becomes === null);
-  const timesOf = (tokens: readonly RemovedToken[]): number =>
-    sumOf(tokens, ({ inFiles, inChecks }) => inFiles + inChecks);
-  const divided = removed.filter(({ becomes }) => becomes !== null);
-  out.write(
-    `${table}\n\nof ${removed.length} removed tokens in the texts, ${divided.length} (${timesOf(divided)} times) are divided into others, ${lost.length} (${timesOf(lost)} times) become unknown\n\n`,
-  );
+  const plan = getOrThrow(await planVocabulary(vocabulary, rows, keep));
+  const cut: TensorCut = { axis: 0, kept: plan.choice.kept };
+  return { plan, cuts: new Map([...tensors].map((name) => [name, cut])) };
 }
 
 export const shrinkCommand: Command = defineCommand({
   name: "shrink",
-  summary: "write a copy of a model with fewer tokens",
+  summary: "write a copy of a model with fewer channels and tokens",
   description: [
-    "IN is a directory, or a model in the Hugging Face cache: an encoder with a WordPiece or byte-level BPE tokenizer. The tokens of the given texts stay, with special tokens and single characters; all others are removed from the embeddings and from the tokenizer's files, and ids are renumbered. A text whose tokens all stay has the same logits, bit for bit. OUT is either complete or absent.",
-    "With --keep, less frequent tokens of the texts are removed, too: they are divided into pieces that stay.",
+    "IN is a directory, or a model in the Hugging Face cache, of an encoder. Channels of feed-forward layers that are zero are removed, as many in each layer. OUT is either complete or absent, and a model of the same kind.",
+    "With --vocabulary-from, the tokens of the given texts stay, with special tokens and single characters; all others are removed from the embeddings and from the tokenizer's files, and ids are renumbered. The tokenizer is WordPiece or byte-level BPE. A text whose tokens all stay has the same logits, bit for bit. With --keep, less frequent tokens of the texts are removed, too: they are divided into pieces that stay.",
   ],
   positionals: ["IN"],
   options: OPTIONS,
   run: async ({ values, positionals: [from = ""], json }, console) => {
-    const { vocabularyFrom = [], check = [], keep } = values;
-    if (vocabularyFrom.length === 0) refuseInput("--vocabulary-from", "a file of texts", "none");
     const { place, to } = await findCopied(from, values.out, "the result");
     const problems = await requestProblems(values);
     if (problems.length > 0) throw new InputError(problems);
-    const directory = getOrThrow(await readShrinkable(nodeStorage, place, "IN", values.tokenizer));
+    const directory = getOrThrow(await readShrinkable(nodeStorage, place, "IN"));
     return withCheckpoint(place, async (checkpoint) => {
       if (checkpoint.layout === "packed")
         refuseInput(from, "a plain checkpoint, as unpack writes", "a packed one");
+      const narrow = values.widths === "keep" ? null : narrowed(directory, checkpoint);
+      const small = await withoutTokens(
+        narrow?.directory ?? directory,
+        checkpoint,
+        values,
+        console,
+      );
+      if (narrow === null && small === null)
+        refuseInput(
+          from,
+          "zero channels in every feed-forward layer, or `vocabularyFrom`",
+          "neither",
+        );
+      const { intermediateSize: channels } = directory.config;
+      const widths = { channels, shrunkChannels: narrow?.width ?? channels };
+      const cuts = new Map([...(narrow?.cuts ?? []), ...(small?.cuts ?? [])]);
+      const changed = new Map([...(narrow?.files ?? []), ...(small?.plan.files ?? [])]);
       const { signal } = console;
-      const tensors = getOrThrow(tokenTensors(directory.config, checkpoint));
-      const rows = {
-        vocabulary: await openRows("--vocabulary-from", vocabularyFrom, directory, values, console),
-        checks: await openRows("--check", check, directory, values, console),
-      };
-      const plan = getOrThrow(await planVocabulary(directory, rows, keep));
-      const { kept } = plan.choice;
       const { result: sizes, seconds } = await withProgress(console, "shrink", (onProgress) =>
         writeShrunk(
-          { checkpoint, tensors, kept, files: plan.files, onProgress, turn: () => turn(signal) },
+          { checkpoint, cuts, files: changed, onProgress, turn: () => turn(signal) },
           copySink({ from: place.path, to }),
         ),
       );
-      const files = [...plan.files].map(([name, { length: shrunkBytes }]) => {
+      const files = [...changed].map(([name, { length: shrunkBytes }]) => {
         return { name, bytes: directory.files.get(name)?.length ?? 0, shrunkBytes };
       });
-      (json ? printJson : printText)({ from, to, plan, sizes, files, seconds }, console);
+      const plan = small?.plan ?? null;
+      (json ? printShrunkJson : printShrunk)(
+        { from, to, plan, widths, sizes, files, seconds },
+        console,
+      );
       return 0;
     });
   },

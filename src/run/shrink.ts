@@ -27,7 +27,7 @@ import {
 import type { TextRow } from "../io/rows/row-reader.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { RowPieces } from "./inference.ts";
-import type { ShrinkableDirectory } from "./shrinkable-directory.ts";
+import type { ShrinkableVocabulary } from "./shrinkable-directory.ts";
 import { type FileMap, inDirectory } from "./storage.ts";
 
 const { tokenizer: FAST, vocabulary: SLOW } = HUGGING_FACE_FILES;
@@ -69,7 +69,7 @@ export interface VocabularyPlan {
 
 /** Chooses the tokens that stay, and compares the tokens of all files before and after. */
 export async function planVocabulary(
-  { name, config, files, tokenizer, model, required }: ShrinkableDirectory,
+  { name, config, files, tokenizer, model, required }: ShrinkableVocabulary,
   rows: { readonly vocabulary: readonly ShrinkRows[]; readonly checks: readonly ShrinkRows[] },
   keep?: number,
 ): Promise<Either<readonly Problem[], VocabularyPlan>> {

@@ -1,6 +1,7 @@
-/** Reads a model directory whose vocabulary can shrink. */
+/** Reads a model directory that can shrink, and finds its tensors. */
 import { pipe } from "fp-ts/function";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { FeedForward } from "../checkpoint/feed-forward-channels.ts";
 import {
   otherVocabularies,
   RENUMBERED_FILES,
@@ -8,10 +9,12 @@ import {
 } from "../checkpoint/vocabulary-files.ts";
 import { type ShrinkableModel, shrinkableModel } from "../checkpoint/vocabulary-model.ts";
 import { findTokenTensors, type TokenTensors } from "../checkpoint/vocabulary-rows.ts";
+import { isFloatingPoint } from "../checkpoint/zero-pruned.ts";
 import {
   allOf,
   chain,
   type Either,
+  getOrThrow,
   left,
   map,
   type Problem,
@@ -24,10 +27,13 @@ import {
   readHuggingFaceTokenizer,
   type TokenizerKind,
 } from "../io/hugging-face.ts";
+import { formatPythonJson } from "../io/hugging-face-writer.ts";
 import { canonicalNames } from "../io/parameter-names.ts";
+import { encodeUtf8 } from "../io/text.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import { ARCHITECTURES } from "../model/architectures.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
+import { modelNames, namesOfModule } from "../model/names.ts";
 import { parameterList } from "../model/parameters.ts";
 import {
   type FileMap,
@@ -39,63 +45,69 @@ import {
 
 const { tokenizer: FAST, vocabulary: SLOW, specialTokens, config: CONFIG } = HUGGING_FACE_FILES;
 
-/** A model directory whose vocabulary can shrink. */
+/** A model directory of a known architecture. */
 export interface ShrinkableDirectory {
   /** The directory's name in problems. */
   readonly name: string;
   readonly config: ModelConfig;
-  /** The files with ids, and those that the tokenizer reads with them. */
+  /** config.json, the files with ids of tokens, and those that the tokenizer reads with them. */
   readonly files: FileMap;
+  /** The names of all files. */
+  readonly names: readonly string[];
+}
+
+/** A directory with a vocabulary that can shrink. */
+export interface ShrinkableVocabulary extends ShrinkableDirectory {
   readonly tokenizer: Tokenizer;
   readonly model: ShrinkableModel;
   /** Ids that stay: those in files and, if positions depend on the padding id, all before it. */
   readonly required: readonly number[];
 }
 
-/**
- * Reads the configuration and the tokenizer of a directory.
- *
- * @param label names the directory in the problem if it is missing
- * @param kind which tokenizer counts tokens, if there are two
- */
+/** Reads the configuration of a directory. `label` names the directory in the problem if it is missing. */
 export async function readShrinkable(
   storage: RunStorage,
   { name, path }: { readonly name: string; readonly path: string },
   label: string,
-  kind?: TokenizerKind,
 ): Promise<Either<readonly Problem[], ShrinkableDirectory>> {
   const missing = await kindProblem(storage, "directory", label, path);
   if (missing !== undefined) return left([missing]);
-  const others = otherVocabularies(await storage.list(path));
+  const names = await storage.list(path);
   const wanted = [...RENUMBERED_FILES, specialTokens];
   const files = await readDirectory(storage, path, (file) => wanted.includes(file));
-  const read = pipe(
+  return pipe(
+    readHuggingFaceConfig(files),
+    chain(configOf),
+    map((config) => ({ name, config, files, names })),
+    inDirectory(name),
+  );
+}
+
+/** Reads the tokenizer of a directory. `kind` says which one counts tokens, if there are two. */
+export function readVocabulary(
+  directory: ShrinkableDirectory,
+  kind?: TokenizerKind,
+): Either<readonly Problem[], ShrinkableVocabulary> {
+  const { name, config, files, names } = directory;
+  return pipe(
     allOf({
-      config: pipe(readHuggingFaceConfig(files), chain(configOf)),
       tokenizer: readHuggingFaceTokenizer(files, kind),
       stated: statedTokenIds(files),
     }),
-    chain(({ config, tokenizer, stated }) =>
+    chain(({ tokenizer, stated }) =>
       pipe(
         allOf({
           model: shrinkableModel(tokenizer.kind === "fast" ? FAST : SLOW, tokenizer),
           fits: checkSize(tokenizer, config),
-          forms: unlessProblems(others, null),
+          forms: unlessProblems(otherVocabularies(names), null),
         }),
         map(({ model }) => {
-          return {
-            name,
-            config,
-            files,
-            tokenizer,
-            model,
-            required: requiredIds(config, stated),
-          };
+          return { ...directory, tokenizer, model, required: requiredIds(config, stated) };
         }),
       ),
     ),
+    inDirectory(name),
   );
-  return inDirectory(name)(read);
 }
 
 function configOf(json: unknown): Either<readonly Problem[], ModelConfig> {
@@ -137,6 +149,45 @@ export function tokenTensors(
     chain((named) => {
       const known = new Set(parameterList(config).map(({ name }) => named.get(name)));
       return findTokenTensors(checkpoint, config.vocabularySize, (name) => known.has(name));
+    }),
+  );
+}
+
+/** Returns config.json with another width of feed-forward layers. */
+export function withWidth(
+  { config, files }: ShrinkableDirectory,
+  width: number,
+): readonly [name: string, bytes: Uint8Array] {
+  const key = config.modelType === "distilbert" ? "hidden_dim" : "intermediate_size";
+  const json = getOrThrow(readHuggingFaceConfig(files));
+  return [CONFIG, encodeUtf8(formatPythonJson({ ...json, [key]: width }))];
+}
+
+/** Finds the tensors of feed-forward layers. Undefined if a tensor is missing, shared, or of another shape. */
+export function feedForwardLayers(
+  config: ModelConfig,
+  { path, entries, tied }: Checkpoint,
+): Either<readonly Problem[], readonly FeedForward[] | undefined> {
+  const { modelType, hiddenSize: hidden, intermediateSize: channels } = config;
+  const shared = new Set([...tied].flat());
+  return pipe(
+    canonicalNames(modelType, new Map(entries.map((entry) => [entry.name, entry]))),
+    prefixPaths(`${path}: `),
+    map((named) => {
+      const find = (name: string, ...shape: number[]) => {
+        const entry = named.get(name);
+        const isFit = entry?.shape.join() === shape.join() && !shared.has(entry.name);
+        return isFit && isFloatingPoint(entry.dtype) ? entry : undefined;
+      };
+      const layers = modelNames(config).layers.flatMap((layer): readonly FeedForward[] => {
+        const [first, second] = [namesOfModule(layer.intermediate), namesOfModule(layer.output)];
+        const intermediate = find(first.weight, channels, hidden);
+        const bias = find(first.bias, channels);
+        const output = find(second.weight, hidden, channels);
+        const isFound = intermediate !== undefined && bias !== undefined && output !== undefined;
+        return isFound ? [{ intermediate, bias, output }] : [];
+      });
+      return layers.length === config.layers ? layers : undefined;
     }),
   );
 }

@@ -1,14 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { byteSource } from "../../src/checkpoint/byte-source.ts";
-import type { CopySink } from "../../src/checkpoint/copy.ts";
 import { openCheckpointFile } from "../../src/checkpoint/open.ts";
-import { findTokenTensors, keptRows, writeShrunk } from "../../src/checkpoint/vocabulary-rows.ts";
+import { findTokenTensors } from "../../src/checkpoint/vocabulary-rows.ts";
 import { formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
 import {
-  readSafetensorsOrThrow,
   type StoredTensor,
   tensorFromFloat32,
-  toFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
 
@@ -58,59 +55,4 @@ describe("findTokenTensors", () => {
       getOrThrow(findTokenTensors(known, 4, (name) => name === "classifier.weight")).size,
     ).toBe(0);
   });
-});
-
-describe("writeShrunk", () => {
-  const tensors = {
-    "embeddings.word_embeddings.weight": tensor(4, 2),
-    "lm_head.bias": { ...tensor(2), dtype: "F16", shape: [4] } as const,
-    "encoder.weight": tensor(4, 4),
-  };
-
-  test("cuts rows, keeps all other bits and metadata, and states sizes", async () => {
-    const checkpoint = opened(tensors, { format: "pt", by: "me" });
-    const written = new Map<string, Uint8Array>();
-    const sink: CopySink = async ({ files, replaced }) => {
-      expect(replaced).toEqual(["model.safetensors", "model.safetensors", "vocab.txt"]);
-      for (const { name, write } of files) {
-        const bytes: number[] = [];
-        await write((piece, position) => {
-          piece.forEach((byte, i) => {
-            bytes[position + i] = byte;
-          });
-        }, -1);
-        written.set(name, Uint8Array.from(bytes));
-      }
-      return ["model.onnx"];
-    };
-    const files = new Map([["vocab.txt", Uint8Array.of(97, 10)]]);
-    const names = new Set(["embeddings.word_embeddings.weight", "lm_head.bias"]);
-    const run = { checkpoint, tensors: names, kept: Int32Array.of(0, 3), files };
-    const sizes = await writeShrunk(run, sink);
-    const weights = written.get("model.safetensors") ?? new Uint8Array();
-    const read = readSafetensorsOrThrow(weights);
-    expect(read.metadata).toEqual({ format: "pt", by: "me" });
-    const embeddings = read.tensors.get("embeddings.word_embeddings.weight");
-    expect(embeddings?.shape).toEqual([2, 2]);
-    expect(embeddings && [...toFloat32(embeddings)]).toEqual([0, 1, 6, 7]);
-    expect(read.tensors.get("encoder.weight")).toEqual(tensors["encoder.weight"]);
-    expect(read.tensors.get("lm_head.bias")?.bytes).toEqual(
-      Uint8Array.of(
-        ...tensors["lm_head.bias"].bytes.subarray(0, 2),
-        ...tensors["lm_head.bias"].bytes.subarray(6, 8),
-      ),
-    );
-    expect(written.get("vocab.txt")).toEqual(Uint8Array.of(97, 10));
-    expect(sizes).toMatchObject({ shrunkBytes: weights.length, leftOut: ["model.onnx"] });
-    expect(sizes.tensors.map(({ bytes, shrunkBytes }) => [bytes, shrunkBytes])).toContainEqual([
-      32, 16,
-    ]);
-  });
-});
-
-test("keptRows copies rows of any width", () => {
-  expect([...keptRows(Uint8Array.of(1, 2, 3, 4, 5, 6), 3, Int32Array.of(0, 2))]).toEqual([
-    1, 2, 5, 6,
-  ]);
-  expect(keptRows(new Uint8Array(6), 3, new Int32Array(0))).toHaveLength(0);
 });

@@ -17,8 +17,15 @@ import { CONFIG, espalier, temporaryDirectory, writeModel, writeShards } from ".
 const root = temporaryDirectory();
 const path = (...parts: string[]): string => join(root, ...parts);
 
-/** Saves a model with random weights and the files of a tokenizer. */
-async function writeTokenizerModel(name: string, files: Files, config: object): Promise<void> {
+type Edit = (name: string, shape: readonly number[], data: Float32Array) => void;
+
+/** Saves a model with random weights, which `edit` changes in place, and the files of a tokenizer. */
+async function writeTokenizerModel(
+  name: string,
+  files: Files,
+  config: object,
+  edit: Edit = () => {},
+): Promise<void> {
   const tokenizer = getOrThrow(readHuggingFaceTokenizer(files));
   const vocab_size = tokenizer.vocabulary.tokens.length;
   const source = { ...CONFIG, vocab_size, ...config };
@@ -30,13 +37,18 @@ async function writeTokenizerModel(name: string, files: Files, config: object): 
       { shape: value.shape, data: value.data.slice() },
     ]),
   );
+  for (const [key, { shape, data }] of tensors) edit(key, shape, data);
   await saveModelDirectory(path(name), { config: source, tensors, tokenizer });
   for (const [file, bytes] of files) writeFileSync(path(name, file), bytes);
 }
 
 /** The ids and the logits of texts, on scalar kernels. */
-async function resultsOf(directory: string, texts: readonly string[]) {
-  const backend = createBackend({ variant: "scalar" });
+async function resultsOf(
+  directory: string,
+  texts: readonly string[],
+  variant: "scalar" | "simd" = "scalar",
+) {
+  const backend = createBackend({ variant });
   const { classifier, tokenizer } = await loadSparseClassifier(directory, backend, {
     executions: "dense",
   });
@@ -47,6 +59,18 @@ async function resultsOf(directory: string, texts: readonly string[]) {
   );
   return { logits: [...logits], tokens };
 }
+
+/** Zeroes columns 3 to 12 of the first layer after the activation, and rows 2 to 7 of the second before it. */
+const sparse: Edit = (name, [rows = 0, columns = 0], data) => {
+  const [layer] = /(?<=layer\.)\d/.exec(name) ?? [];
+  const isOutput = /(output\.dense|lin2)\.weight$/.test(name) && !name.includes("attention");
+  const isInput = /(intermediate\.dense|lin1)\.(weight|bias)$/.test(name);
+  const zero = (from: number, to: number): void => void data.fill(0, from, to);
+  if (isInput) for (const [i, value] of data.entries()) if (value === 0) data[i] = 0.25;
+  if (layer === "0" && isOutput)
+    for (let row = 0; row < rows; row++) zero(row * columns + 3, row * columns + 13);
+  if (layer === "1" && isInput) zero(2 * (columns || 1), 8 * (columns || 1));
+};
 
 const TEXTS = ["trees grow", "the wall stands; the trees bear fruit", "a tree"];
 const PAIRS: readonly (readonly [string, string])[] = [
@@ -72,6 +96,10 @@ beforeAll(async () => {
     max_position_embeddings: 64,
   });
   await writeModel(path("slow"));
+  const two = { num_hidden_layers: 2 };
+  await writeTokenizerModel("sparse-bert", wordPieceFiles([...pieces, ...letters]), two, sparse);
+  const distilbert = { model_type: "distilbert", dim: 16, hidden_dim: 32, n_layers: 2, n_heads: 2 };
+  await writeTokenizerModel("sparse-distilbert", wordPieceFiles(pieces), distilbert, sparse);
   writeFileSync(path("texts.txt"), TEXTS.map((text) => `${text}\n`).join(""));
   writeFileSync(path("rows.csv"), "label,text\n1,an oak\n0,the trees\n");
 });
@@ -116,7 +144,8 @@ describe("espalier shrink", () => {
 
   test("states coverage, removed tokens and sizes", async () => {
     const { out, to } = await shrunk(path("word-piece"), "--check", path("rows.csv"));
-    expect(out).toContain(`${path("word-piece")} shrunk to 24 of 26 tokens: 5 special, `);
+    expect(out).toContain(`${path("word-piece")}: 32 of 32 channels in each feed-forward layer\n`);
+    expect(out).toContain(`${path("word-piece")}: 24 of 26 tokens: 5 special, `);
     expect(out).toMatch(/texts\.txt +3\/3 +1\.0000 +19\/19 +1\.0000 +\d+ +\d+$/m);
     expect(out).toMatch(/rows\.csv +1\/2 +0\.5000 +4\/5 +0\.8000 +1 +2$/m);
     expect(out).toMatch(/^oak +0 +1 +unknown$/m);
@@ -149,6 +178,37 @@ describe("espalier shrink", () => {
     expect(ran.out).toMatch(/sst2\.tsv +1\/1 /);
   });
 
+  test.each([
+    ["sparse-bert", "intermediate_size"],
+    ["sparse-distilbert", "hidden_dim"],
+  ])("%s: removes zero channels, as many in each layer", async (name, key) => {
+    const { to, out } = await shrunk(path(name));
+    expect(out).toContain(`${path(name)}: 26 of 32 channels in each feed-forward layer\n`);
+    expect(JSON.parse(readFileSync(join(to, "config.json"), "utf8"))[key]).toBe(26);
+    expect(await resultsOf(to, TEXTS)).toEqual(await resultsOf(path(name), TEXTS));
+    // Vectors have other channels side by side, so sums are rounded differently.
+    const before = await resultsOf(path(name), TEXTS, "simd");
+    const after = await resultsOf(to, TEXTS, "simd");
+    const largest = Math.max(...before.logits.map(Math.abs));
+    after.logits.forEach((logit, i) => {
+      expect(Math.abs(logit - (before.logits[i] ?? 0))).toBeLessThan(1e-6 * largest);
+    });
+  });
+
+  test("removes channels alone, or tokens alone", async () => {
+    const to = target();
+    const { code, out } = await espalier(["shrink", path("sparse-bert"), "--out", to]);
+    expect(code).toBe(0);
+    expect(out).not.toContain("tokens");
+    const vocabulary = (directory: string) => readFileSync(join(directory, "vocab.txt"), "utf8");
+    expect(vocabulary(to)).toBe(vocabulary(path("sparse-bert")));
+    const kept = await shrunk(path("sparse-bert"), "--widths", "keep", "--json");
+    expect(JSON.parse(kept.out)).toMatchObject({
+      widths: { channels: 32, shrunkChannels: 32 },
+      tensors: [{ name: "bert.embeddings.word_embeddings.weight" }],
+    });
+  });
+
   test("writes shards as one file, and copies other files", async () => {
     const weights = readFileSync(path("word-piece", "model.safetensors"));
     writeShards(path("sharded"), readSafetensorsOrThrow(new Uint8Array(weights)).tensors);
@@ -178,6 +238,7 @@ describe("espalier shrink refuses", () => {
 
   test("a Unigram vocabulary by name", async () => {
     mkdirSync(path("unigram"));
+    cpSync(path("slow", "model.safetensors"), path("unigram", "model.safetensors"));
     const vocab = [["<unk>", 0]];
     const json = { model: { type: "Unigram", vocab, unk_id: 0 } };
     writeFileSync(path("unigram", "tokenizer.json"), JSON.stringify(json));
@@ -186,6 +247,16 @@ describe("espalier shrink refuses", () => {
     expect(await refusal(path("unigram"), ...texts())).toBe(
       "/unigram/tokenizer.json.model.type: expected WordPiece or byte-level BPE, got Unigram\n" +
         "/unigram/sentencepiece.bpe.model: expected no vocabulary in this form, got a file\n",
+    );
+  });
+
+  test("to copy a model that has nothing to remove, and options that need texts", async () => {
+    expect(await refusal(path("slow"))).toBe(
+      "/slow: expected zero channels in every feed-forward layer, or --vocabulary-from, got neither\n",
+    );
+    expect(await refusal(path("sparse-bert"), "--keep", "3", "--text-column", "text")).toBe(
+      "--keep: expected --vocabulary-from beside it, got none\n" +
+        "--text-column: expected --vocabulary-from beside it, got none\n",
     );
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
 import { planVocabulary, type ShrinkRows } from "../../src/run/shrink.ts";
-import { readShrinkable } from "../../src/run/shrinkable-directory.ts";
+import { readShrinkable, readVocabulary } from "../../src/run/shrinkable-directory.ts";
 import { type Files, textFiles, wordPieceFiles } from "../checkpoint/vocabularies.ts";
 import { memoryStorage } from "./memory-storage.ts";
 
@@ -22,7 +22,8 @@ async function plan(files: Files, vocabulary: ShrinkRows, checks: ShrinkRows[], 
   const storage = memoryStorage();
   for (const [name, bytes] of files) await storage.write(`m/${name}`, bytes);
   const directory = await readShrinkable(storage, { name: "m", path: "m" }, "IN");
-  return planVocabulary(getOrThrow(directory), { vocabulary: [vocabulary], checks }, keep);
+  const read = getOrThrow(readVocabulary(getOrThrow(directory)));
+  return planVocabulary(read, { vocabulary: [vocabulary], checks }, keep);
 }
 
 const CONFIG = textFiles({ "config.json": { model_type: "bert", vocab_size: 40 } });

@@ -1,10 +1,18 @@
+import { pipe } from "fp-ts/function";
 import { describe, expect, test } from "vitest";
 import { byteSource } from "../../src/checkpoint/byte-source.ts";
 import { openCheckpointFile } from "../../src/checkpoint/open.ts";
-import { formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
+import { chain, formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
 import { tensorFromFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
-import { readShrinkable, tokenTensors } from "../../src/run/shrinkable-directory.ts";
+import {
+  feedForwardLayers,
+  readShrinkable,
+  readVocabulary,
+  type ShrinkableDirectory,
+  tokenTensors,
+  withWidth,
+} from "../../src/run/shrinkable-directory.ts";
 import {
   bytePairFiles,
   type Files,
@@ -15,10 +23,12 @@ import { memoryStorage } from "./memory-storage.ts";
 
 const PLACE = { name: "org/model", path: "cache/model" };
 
+const readVocabularyOf = (directory: ShrinkableDirectory) => readVocabulary(directory);
+
 async function read(files: Files) {
   const storage = memoryStorage();
   for (const [name, bytes] of files) await storage.write(`${PLACE.path}/${name}`, bytes);
-  return readShrinkable(storage, PLACE, "IN");
+  return pipe(await readShrinkable(storage, PLACE, "IN"), chain(readVocabularyOf));
 }
 
 function withConfig(files: Files, config: object): Files {
@@ -46,6 +56,8 @@ describe("readShrinkable", () => {
     };
     expect(await problems(textFiles({ "config.json": "{}" }))).toEqual([
       expect.stringMatching(/^org\/model\/config\.json: model_type: expected one of bert/),
+    ]);
+    expect(await problems(textFiles({ "config.json": { model_type: "bert" } }))).toEqual([
       "org/model/tokenizer.json, vocab.txt: expected one of these files, got neither",
     ]);
     expect(await problems(new Map())).toEqual([
@@ -74,4 +86,50 @@ test("tokenTensors knows the other tensors of a model, by their names in any for
   const layer = { "module.encoder.layer.0.attention.self.query.weight": [8, 8] };
   expect([...getOrThrow(tensorsOf({ ...embeddings, ...layer }))]).toEqual(Object.keys(embeddings));
   expect(isLeft(tensorsOf({ ...embeddings, "my_head.weight": [8, 8] }))).toBe(true);
+});
+
+describe("feedForwardLayers", () => {
+  const sizes = { hidden_size: 4, num_attention_heads: 2, intermediate_size: 3 };
+  const config = parseModelConfigOrThrow({ model_type: "bert", num_hidden_layers: 1, ...sizes });
+  const layer = "encoder.layer.0";
+  const shapes = {
+    [`${layer}.intermediate.dense.weight`]: [3, 4],
+    [`${layer}.intermediate.dense.bias`]: [3],
+    [`${layer}.output.dense.weight`]: [4, 3],
+  };
+  const layersOf = (own: Readonly<Record<string, readonly number[]>>, metadata = {}) => {
+    const tensors = Object.entries(own).map(([name, shape]) => {
+      const count = shape.reduce((product, size) => product * size, 1);
+      return [name, tensorFromFloat32("F32", shape, new Float32Array(count))] as const;
+    });
+    const bytes = writeSafetensors(new Map(tensors), metadata);
+    const opened = getOrThrow(openCheckpointFile(byteSource("m", bytes)));
+    return getOrThrow(feedForwardLayers(config, opened));
+  };
+
+  test("finds the tensors of every layer", () => {
+    const [found] = layersOf(shapes) ?? [];
+    expect(found && Object.values(found).map(({ name }) => name)).toEqual(Object.keys(shapes));
+  });
+
+  test("finds none if a tensor is missing, shared or of another shape", () => {
+    const [first = "", second = "", third = ""] = Object.keys(shapes);
+    expect(layersOf({ [first]: [3, 4], [second]: [3] })).toBeUndefined();
+    expect(layersOf({ ...shapes, [third]: [3, 4] })).toBeUndefined();
+    expect(layersOf(shapes, { other: first })).toBeUndefined();
+  });
+});
+
+test("withWidth sets the width by the key of the architecture", () => {
+  const widthIn = (config: object, width: number): unknown => {
+    const files = textFiles({ "config.json": config });
+    const directory = { name: "m", config: parseModelConfigOrThrow(config), files, names: [] };
+    return JSON.parse(new TextDecoder().decode(withWidth(directory, width)[1]));
+  };
+  expect(widthIn({ model_type: "electra", intermediate_size: 8 }, 5)).toEqual({
+    ...{ model_type: "electra", intermediate_size: 5 },
+  });
+  expect(widthIn({ model_type: "distilbert" }, 5)).toEqual({
+    ...{ model_type: "distilbert", hidden_dim: 5 },
+  });
 });

@@ -1,0 +1,74 @@
+/**
+ * Finds the channels of feed-forward layers that contribute nothing: their column of the output weight is zero, or their
+ * row of the intermediate weight and its bias are, since activations keep zero.
+ */
+import { widenForZeros } from "../io/dtypes.ts";
+import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import type { TensorCut } from "./cut-tensors.ts";
+
+/** The tensors of a feed-forward layer. */
+export interface FeedForward {
+  /** [channels, hidden] */
+  readonly intermediate: CheckpointEntry;
+  /** [channels] */
+  readonly bias: CheckpointEntry;
+  /** [hidden, channels] */
+  readonly output: CheckpointEntry;
+}
+
+/** Returns 1 for each channel that contributes, and 0 for the others. */
+function contributingChannels(
+  checkpoint: Checkpoint,
+  { intermediate, bias, output }: FeedForward,
+): Uint8Array {
+  const [channels = 0, hidden = 0] = intermediate.shape;
+  const valuesOf = (entry: CheckpointEntry) => {
+    const { dtype, bytes } = checkpoint.read(entry);
+    return widenForZeros(dtype, bytes);
+  };
+  const columns = new Uint8Array(channels);
+  valuesOf(output).forEach((value, i) => {
+    if (value !== 0) columns[i % channels] = 1;
+  });
+  const rows = Uint8Array.from(valuesOf(bias), (value) => (value === 0 ? 0 : 1));
+  valuesOf(intermediate).forEach((value, i) => {
+    if (value !== 0) rows[Math.floor(i / hidden)] = 1;
+  });
+  return columns.map((used, channel) => used & (rows[channel] ?? 0));
+}
+
+/**
+ * Chooses the channels that stay in each layer, as many in each as the layer with the most needs, but at least one.
+ * Layers that need fewer keep their first zero channels too. Channels keep their order.
+ */
+export function chooseChannels(
+  checkpoint: Checkpoint,
+  layers: readonly FeedForward[],
+): readonly Int32Array[] {
+  const needed = layers.map((layer) => contributingChannels(checkpoint, layer));
+  const counts = needed.map((one) => one.reduce((sum, bit) => sum + bit, 0));
+  const width = Math.max(1, ...counts);
+  return needed.map((one, i) => {
+    let spare = width - (counts[i] ?? 0);
+    return Int32Array.from(one.keys()).filter((channel) => one[channel] === 1 || spare-- > 0);
+  });
+}
+
+/** Returns the cuts of all layers' tensors, by name. */
+export function channelCuts(
+  layers: readonly FeedForward[],
+  channels: readonly Int32Array[],
+): ReadonlyMap<string, TensorCut> {
+  return new Map(
+    layers.flatMap(
+      ({ intermediate, bias, output }, i): readonly (readonly [string, TensorCut])[] => {
+        const kept = channels[i] ?? new Int32Array(0);
+        return [
+          [intermediate.name, { axis: 0, kept }],
+          [bias.name, { axis: 0, kept }],
+          [output.name, { axis: 1, kept }],
+        ];
+      },
+    ),
+  );
+}
