@@ -47,7 +47,8 @@ export async function writeShrunk(run: ShrunkRun, sink: CopySink): Promise<Shrun
     const { name, shape, begin, end } = entry;
     const shrunkShape = shapeAfter(entry, cuts.get(name));
     const bytes = end - begin;
-    const shrunkBytes = bytes * (elementCount(shrunkShape) / Math.max(1, elementCount(shape)));
+    // The quotient is the size of an element, which is exact; a ratio of extents would be rounded.
+    const shrunkBytes = (bytes / Math.max(1, elementCount(shape))) * elementCount(shrunkShape);
     return { name, shape, shrunkShape, bytes, shrunkBytes };
   });
   const { file, bytes } = weightsFile(run, sizes);

@@ -76,6 +76,19 @@ describe("writeShrunk", () => {
   });
 });
 
+test("writeShrunk states whole bytes for any share of rows", async () => {
+  const checkpoint = opened({ "word_embeddings.weight": tensor(1816, 32) });
+  const cuts = new Map([
+    [
+      "word_embeddings.weight",
+      { axis: 0, kept: Int32Array.from({ length: 915 }, (_, i) => i) },
+    ] as const,
+  ]);
+  const { tensors } = await writeShrunk({ checkpoint, cuts, files: new Map() }, async () => []);
+  // 32 * 4 bytes a row; 915 / 1816 is not exact.
+  expect(tensors.map(({ shrunkBytes }) => shrunkBytes)).toEqual([915 * 128]);
+});
+
 test("cutTensor copies rows or columns of any type", () => {
   const bytes = Uint8Array.from({ length: 12 }, (_, i) => i);
   const cut = (shape: number[], axis: 0 | 1, ...kept: number[]) => [
