@@ -68,6 +68,19 @@ export function vocabularyProblems(
   return [{ path, expected, got: `${tokens.length}` }];
 }
 
+/** Embeddings are often padded to a multiple of this number of rows. */
+const PADDED_ROWS = 128;
+
+/** Returns a message if a vocabulary has so few tokens that it may be another model's. */
+function vocabularyNotices(
+  { path, value: { tokens } }: Named<Vocabulary>,
+  { vocabularySize }: ModelConfig,
+): readonly string[] {
+  if (vocabularySize - tokens.length < PADDED_ROWS) return [];
+  const rows = `${vocabularySize} rows of the model's embeddings`;
+  return [`${path}: ${tokens.length} tokens for ${rows}; is it the model's tokenizer?`];
+}
+
 /** Checks the names and shapes of stored tensors. A checkpoint without encoder tensors is reported as one problem. */
 function tensorProblems(
   { config, weights, tensors, unused }: StoredModel,
@@ -119,6 +132,7 @@ export function modelFit({ path, value }: Named<StoredModel>, needsHead: boolean
       ...tensorProblems(value, missing, isComplete),
     ],
     notices: [
+      ...vocabularyNotices(vocabulary, config),
       ...notice("newly initialised", isComplete ? missing : []),
       ...notice("not used", unused),
     ],

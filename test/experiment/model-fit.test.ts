@@ -29,6 +29,22 @@ test("up to four names are listed, of more the first three", () => {
   expect(listNames([..."abcde"])).toBe("5 tensors (a, b, c and 2 more)");
 });
 
+test.each([
+  [127, []],
+  [
+    128,
+    [
+      `dir/vocab.txt: ${tokenizer.vocabulary.tokens.length} tokens for ` +
+        `${tokenizer.vocabulary.tokens.length + 128} rows of the model's embeddings; is it the model's tokenizer?`,
+    ],
+  ],
+])("a vocabulary with %i tokens less than the model has rows", (less, notices) => {
+  const larger = { ...config, vocabularySize: tokenizer.vocabulary.tokens.length + less };
+  const tensors = new Map(parameterList(larger).map(({ name, shape }) => [name, { shape }]));
+  const value = { config: larger, tokenizer, weights, tensors, unused: [] };
+  expect(modelFit({ path: "dir", value }, true)).toEqual({ problems: [], notices });
+});
+
 describe("tensors and parameters", () => {
   test("that agree are not mentioned", () => {
     expect(reportOn(() => true)).toEqual({ problems: [], notices: [] });
