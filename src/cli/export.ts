@@ -7,8 +7,10 @@ import { checkNewFile } from "../node/text-file.ts";
 import type { ExportedModel } from "../onnx/model.ts";
 import { formatSeconds } from "../report/table.ts";
 import { openClassifier } from "../run/sparse-classifier.ts";
+import { calibrate } from "./calibration.ts";
 import { type Command, defineCommand } from "./command.ts";
-import { choiceOption, textOption } from "./options.ts";
+import { choiceOption, type OptionValues, textOption } from "./options.ts";
+import { ROW_OPTIONS } from "./row-options.ts";
 
 const OPTIONS = {
   out: textOption("FILE", "path of the result; nothing may exist there (required)"),
@@ -17,6 +19,11 @@ const OPTIONS = {
     ["float32", "int8"],
     "int8 stores the weights of linear layers and embeddings with eight bits for each element, and a scale for each output or row; the logits change (default float32)",
   ),
+  calibrate: textOption(
+    "ROWS",
+    "with int8: also round the inputs of linear layers, to the ranges that they have for the texts of this file",
+  ),
+  ...ROW_OPTIONS,
 } as const;
 
 /** Returns the path that `--out` gives. Throws if no file can be written there. */
@@ -24,6 +31,16 @@ function requireFile(out: string | undefined): string {
   if (out === undefined) return refuseInput("--out", "a path for the result", "none");
   checkNewFile("--out", out);
   return out;
+}
+
+/** Checks that calibration has a use, and options of rows, too. */
+function checkCalibration(values: OptionValues<typeof OPTIONS>): void {
+  const { calibrate: path, precision } = values;
+  if (path !== undefined && precision !== "int8")
+    refuseInput("--calibrate", "--precision int8 beside it", precision ?? "none");
+  const given = Object.keys(ROW_OPTIONS).find((key) => Object.hasOwn(values, key));
+  if (given !== undefined && path === undefined)
+    refuseInput(`\`${given}\``, "--calibrate beside it", "none");
 }
 
 /** Returns the weight with the largest rounding error. */
@@ -42,9 +59,11 @@ export const exportCommand: Command = defineCommand({
   ],
   positionals: ["MODEL"],
   options: OPTIONS,
-  run: async ({ values, positionals: [directory = ""], json }, { out, err }) => {
+  run: async ({ values, positionals: [directory = ""], json }, console) => {
+    const { out, err } = console;
     const to = requireFile(values.out);
-    const { format = "onnx", precision = "float32" } = values;
+    const { format = "onnx", precision = "float32", calibrate: path } = values;
+    checkCalibration(values);
     const began = performance.now();
     const open = await openClassifier(nodeStorage, directory, undefined);
     try {
@@ -53,7 +72,9 @@ export const exportCommand: Command = defineCommand({
       const { exportModel } = await import("../onnx/model.ts");
       const { config, read } = open;
       const { version } = manifest;
-      const exported = exportModel({ config, read, precision, version });
+      const ranges =
+        path === undefined ? null : await calibrate({ directory, open, path, values }, console);
+      const exported = exportModel({ config, read, precision, ranges, version });
       writeFileAtomically(to, exported.bytes);
       const { nodes, inputs, rounded } = exported;
       const bytes = exported.bytes.length;

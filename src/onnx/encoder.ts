@@ -12,6 +12,8 @@ import {
   addLookup,
   addMatrix,
   addParameter,
+  addRounding,
+  type InputRange,
   type Precision,
   type WeightedGraph,
 } from "./weights.ts";
@@ -27,6 +29,10 @@ export const LOGITS = "logits";
 export interface Encoder extends WeightedGraph {
   readonly config: ModelConfig;
   readonly precision: Precision;
+  /** The range of the input of each linear layer, by name, to round inputs. Null: inputs stay float32. */
+  readonly ranges: ReadonlyMap<string, InputRange> | null;
+  /** The rounded form of each value that linear layers read. */
+  readonly roundedInputs: Map<string, string>;
 }
 
 /** Returns the names of a model's inputs, all int64 [batch, sequence]. */
@@ -165,9 +171,26 @@ function addHead(encoder: Encoder, head: Head, hidden: string): void {
 
 function addLinear(encoder: Encoder, module: string, x: string): string {
   const { graph, precision } = encoder;
-  const product = addNode(graph, module, "MatMul", [x, addMatrix(encoder, module, precision)]);
+  const matrix = addMatrix(encoder, module, precision);
+  const product = addNode(graph, module, "MatMul", [roundedInput(encoder, module, x), matrix]);
   const bias = addParameter(encoder, namesOfModule(module).bias);
   return addNode(graph, module, "Add", [product, bias]);
+}
+
+/** Returns the input of a layer, rounded if there are ranges. Query, key and value share their input. */
+function roundedInput(
+  { graph, ranges, roundedInputs }: Encoder,
+  module: string,
+  x: string,
+): string {
+  if (ranges === null) return x;
+  const known = roundedInputs.get(x);
+  if (known !== undefined) return known;
+  const range = ranges.get(module);
+  if (range === undefined) throw new RangeError(`ranges: expected one of ${module}, got none`);
+  const rounded = addRounding(graph, `${module}/input`, x, range);
+  roundedInputs.set(x, rounded);
+  return rounded;
 }
 
 function addNorm(encoder: Encoder, module: string, x: string): string {

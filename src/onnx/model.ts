@@ -11,7 +11,7 @@ import {
   type ValueInfoProtoSchema,
   Version,
 } from "./onnx.generated.ts";
-import type { Precision, RoundedWeight } from "./weights.ts";
+import type { InputRange, Precision, RoundedWeight } from "./weights.ts";
 
 /** The version of the operators. */
 const OPSET = 17n;
@@ -25,6 +25,8 @@ export interface ExportSource {
   /** Reads a parameter by its name in transformers. */
   readonly read: (name: string) => NamedValues;
   readonly precision: Precision;
+  /** The range of the input of each linear layer, by name, to round inputs as well. Null: inputs stay float32. */
+  readonly ranges: ReadonlyMap<string, InputRange> | null;
   /** The version of this program, for the file. */
   readonly version: string;
 }
@@ -44,11 +46,12 @@ export interface ExportedModel {
  *
  * @throws InputError if the file would be too large, or if a weight to round has an element that is not finite
  */
-export function exportModel({ config, read, precision, version }: ExportSource): ExportedModel {
+export function exportModel(source: ExportSource): ExportedModel {
+  const { config, read, precision, ranges, version } = source;
   checkSize(config, precision);
   const graph = createGraph();
   const rounded: RoundedWeight[] = [];
-  addClassifier({ graph, read, rounded, config, precision });
+  addClassifier({ graph, read, rounded, config, precision, ranges, roundedInputs: new Map() });
   const inputs = inputNames(config);
   const model = create(ModelProtoSchema, {
     irVersion: BigInt(Version.IR_VERSION_2021_7_30),

@@ -9,6 +9,12 @@ import { quantizeRows } from "./quantize.ts";
 /** How weights of linear layers and embeddings are stored. */
 export type Precision = "float32" | "int8";
 
+/** The smallest and the largest element of a layer's input. */
+export interface InputRange {
+  readonly least: number;
+  readonly largest: number;
+}
+
 /** A weight that was rounded. */
 export interface RoundedWeight {
   readonly name: string;
@@ -85,4 +91,26 @@ function transpose<T extends Float32Array | Int8Array>(from: T, rows: number, to
     for (let column = 0; column < columns; column++)
       to[column * rows + row] = from[row * columns + column] ?? 0;
   return to;
+}
+
+/** The integers of a layer's input reach from 0 to this number. */
+const LARGEST_INPUT = 255;
+
+/** Rounds the input of a layer to integers within its range, and converts them back. Returns the name of the result. */
+export function addRounding(
+  graph: Graph,
+  place: string,
+  x: string,
+  { least, largest }: InputRange,
+): string {
+  // Padding and zeros need an integer that stands for 0.
+  const [low, high] = [Math.min(least, 0), Math.max(largest, 0)];
+  const scale = Math.fround((high - low) / LARGEST_INPUT) || 1;
+  const zeroPoint = Uint8Array.of(Math.round(-low / scale));
+  const parameters = [
+    addTensor(graph, `${place}/scale`, [], Float32Array.of(scale)),
+    addTensor(graph, `${place}/zero_point`, [], zeroPoint),
+  ];
+  const integers = addNode(graph, place, "QuantizeLinear", [x, ...parameters]);
+  return addNode(graph, place, "DequantizeLinear", [integers, ...parameters]);
 }

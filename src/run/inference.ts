@@ -8,7 +8,9 @@ import { padExamples } from "../train/examples.ts";
 import type { LoadedClassifier } from "./sparse-classifier.ts";
 
 /** A model that computes logits of tokenized texts. */
-export type InferenceModel = Pick<LoadedClassifier, "classifier" | "tokenizer">;
+export interface InferenceModel extends Pick<LoadedClassifier, "tokenizer"> {
+  readonly classifier: Pick<LoadedClassifier["classifier"], "config" | "logits">;
+}
 
 export interface InferenceSettings {
   /** Number of rows that are computed at once. */

@@ -66,7 +66,36 @@ describe("espalier export", () => {
     expect(out.split("\n")).toHaveLength(2);
   });
 
+  test("rounds inputs too, to the ranges of texts", async () => {
+    writeFileSync(path("rows.csv"), "text\nthe tree stands\na wall not tall\n");
+    const to = target();
+    const argv = ["export", path("model"), "--precision", "int8", "--calibrate", path("rows.csv")];
+    const { code, err } = await espalier([...argv, "--text-column", "text", "--out", to]);
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: expect.stringContaining('columns: text "text"'),
+    });
+    const graph = fromBinary(ModelProtoSchema, readFileSync(to)).graph;
+    const operations = graph?.node.map(({ opType }) => opType) ?? [];
+    expect(operations.filter((operation) => operation === "QuantizeLinear")).toHaveLength(5);
+  });
+
   test.each([
+    [
+      "calibration without int8",
+      ["MODEL", "--out", "a", "--calibrate", "rows.csv"],
+      "--calibrate: expected --precision int8 beside it, got none",
+    ],
+    [
+      "options of rows without rows",
+      ["MODEL", "--out", "a", "--text-column", "text"],
+      "--text-column: expected --calibrate beside it, got none",
+    ],
+    [
+      "rows that do not exist",
+      ["MODEL", "--out", "a", "--precision", "int8", "--calibrate", "no-rows.csv"],
+      "--calibrate: expected a file, got no-rows.csv (does not exist)",
+    ],
     ["no --out", ["MODEL"], "--out: expected a path for the result, got none"],
     [
       "a directory that does not exist",

@@ -78,6 +78,11 @@ function erf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-x * x) / fraction / Math.sqrt(Math.PI));
 }
 
+function roundToEven(x: number): number {
+  const floor = Math.floor(x);
+  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
+}
+
 function matMul(a: Value, b: Value): Value {
   const [rows, inner] = [a.shape.at(-2) ?? 1, a.shape.at(-1) ?? 1];
   const columns = b.shape.at(-1) ?? 1;
@@ -234,6 +239,14 @@ function run(
         (x, y) => x * y,
       );
       return pairwise(scaled, c, (x, y) => x + y);
+    }
+    case "QuantizeLinear": {
+      const integers = pairwise(
+        pairwise(a, b, (x, y) => roundToEven(x / y)),
+        c,
+        (x, y) => x + y,
+      );
+      return each(integers, (x) => Math.min(255, Math.max(0, x)));
     }
     case "DequantizeLinear": {
       const [axis, rank] = [integer("axis"), a.shape.length];

@@ -14,20 +14,27 @@ import {
   type ValueInfoProto,
 } from "../../src/onnx/onnx.generated.ts";
 import type { Precision } from "../../src/onnx/weights.ts";
+import { createCalibration } from "../../src/run/calibration.ts";
 import { interpret, storedValue, type Value } from "./interpreter.ts";
 import { CONFIGS, randomModel } from "./models.ts";
 
 type Model = ReturnType<typeof randomModel>;
 
-function exported({ config, read }: Model, precision: Precision = "float32") {
-  const result = exportModel({ config, read, precision, version: "1.2.3" });
+type Ranges = Parameters<typeof exportModel>[0]["ranges"];
+
+function exported(
+  { config, read }: Model,
+  precision: Precision = "float32",
+  ranges: Ranges = null,
+) {
+  const result = exportModel({ config, read, precision, ranges, version: "1.2.3" });
   const proto = fromBinary(ModelProtoSchema, result.bytes);
   if (proto.graph === undefined) throw new Error("expected a graph");
   return { ...result, proto, graph: proto.graph };
 }
 
 /** Three texts of 5 tokens: the second one ends with padding, the third one is padding only after its first token. */
-function batchFor({ config }: Model): TokenBatch {
+function batchFor({ config }: Pick<Model, "config">): TokenBatch {
   const pad = config.padTokenId;
   const ids = [4, 7, 22, 5, 9, 4, 8, 3, pad, pad, 6, pad, pad, pad, pad];
   return {
@@ -44,6 +51,12 @@ function logitsOf({ config, tensors }: Model, batch: TokenBatch): readonly numbe
   const parameters = createParameters(backend, config, tensors);
   const tape = createTape(backend, { training: false });
   return [...forward(tape, config, parameters, batch).logits.value.data];
+}
+
+function calibrated({ config, read }: Model) {
+  const calibration = createCalibration(createBackend({ variant: "scalar" }), config, read);
+  const logits = calibration.classifier.logits(batchFor({ config }));
+  return { ranges: calibration.ranges, logits: [...logits] };
 }
 
 function interpreted(graph: GraphProto, batch: TokenBatch): Value {
@@ -143,9 +156,39 @@ describe.each(Object.keys(CONFIGS))("the ONNX file of %s", (name) => {
     expect(largestDifference(logits.data, expected)).toBeLessThan(1e-5);
   });
 
+  test("rounds the inputs of linear layers to given ranges", () => {
+    const { ranges, logits } = calibrated(model);
+    const { graph } = exported(model, "int8", ranges);
+    const stored = tensorsOf(graph);
+    const rounding = graph.node.filter(({ opType }) => opType === "QuantizeLinear");
+    // Query, key and value share one input. The classifier reads floats.
+    const projection = model.config.embeddingSize === model.config.hiddenSize ? 0 : 1;
+    expect(rounding).toHaveLength(4 * model.config.layers + 1 + projection);
+    for (const { input, name } of rounding) {
+      const [scale = NaN, zeroPoint = NaN] = input.slice(1).map((parameter) => {
+        const tensor = stored.get(parameter);
+        return tensor === undefined ? NaN : (storedValue(tensor).data[0] ?? NaN);
+      });
+      const range = ranges.get(name.split("/input/")[0] ?? "");
+      if (range === undefined) throw new Error(`no range for ${name}`);
+      // The range and 0 are covered up to half a step.
+      expect(-zeroPoint * scale).toBeLessThanOrEqual(Math.min(0, range.least) + 0.501 * scale);
+      const largest = (255 - zeroPoint) * scale;
+      expect(largest).toBeGreaterThanOrEqual(Math.max(0, range.largest) - 0.501 * scale);
+      expect(scale * 254).toBeLessThan(Math.max(0, range.largest) - Math.min(0, range.least));
+    }
+    const found = interpreted(graph, batchFor(model)).data;
+    expect(largestDifference(found, logits)).toBeLessThan(0.1);
+  });
+
   test("uses each name once, and every tensor", () => {
-    for (const precision of ["float32", "int8"] as const) {
-      const { graph } = exported(model, precision);
+    const { ranges } = calibrated(model);
+    const graphs = [
+      exported(model).graph,
+      exported(model, "int8").graph,
+      exported(model, "int8", ranges).graph,
+    ];
+    for (const graph of graphs) {
       const outputs = graph.node.flatMap(({ output }) => output);
       const tensors = graph.initializer.map((tensor) => tensor.name);
       const names = [...outputs, ...tensors, ...graph.input.map((input) => input.name)];
@@ -204,7 +247,13 @@ describe("exportModel", () => {
     const read = (): never => {
       throw new Error("expected no reading");
     };
-    const source = { config: large, read, precision: "float32", version: "1" } as const;
+    const source = {
+      config: large,
+      read,
+      precision: "float32",
+      ranges: null,
+      version: "1",
+    } as const;
     expect(() => exportModel(source)).toThrow(
       /^MODEL: expected weights of at most 2146435072 bytes, for one ONNX file, got 22400\d+; `precision` int8 needs a quarter$/,
     );
