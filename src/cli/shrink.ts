@@ -53,8 +53,8 @@ const TEXT_OPTIONS = {
 const OPTIONS = {
   out: textOption("OUT", "path of the result; nothing may exist there (required)"),
   widths: choiceOption(
-    ["uniform", "keep"],
-    "uniform (default): remove zero channels of feed-forward layers, as many in each; keep: none",
+    ["keep", "uniform"],
+    "uniform: remove zero channels of feed-forward layers, as many in each; blocks and groups across channels lose their places (default keep)",
   ),
   vocabularyFrom: textsOption(
     "FILE",
@@ -167,7 +167,7 @@ export const shrinkCommand: Command = defineCommand({
   name: "shrink",
   summary: "write a copy of a model with fewer channels and tokens",
   description: [
-    "IN is a directory, or a model in the Hugging Face cache, of an encoder. Channels of feed-forward layers that are zero are removed, as many in each layer. OUT is either complete or absent, and a model of the same kind.",
+    "IN is a directory, or a model in the Hugging Face cache, of an encoder. With --widths uniform, channels of feed-forward layers that are zero are removed, as many in each layer. OUT is either complete or absent, and a model of the same kind.",
     "With --vocabulary-from, the tokens of the given texts stay, with special tokens and single characters; all others are removed from the embeddings and from the tokenizer's files, and ids are renumbered. The tokenizer is WordPiece or byte-level BPE. A text whose tokens all stay has the same logits, bit for bit. With --keep, less frequent tokens of the texts are removed, too: they are divided into pieces that stay.",
   ],
   positionals: ["IN"],
@@ -180,7 +180,7 @@ export const shrinkCommand: Command = defineCommand({
     return withCheckpoint(place, async (checkpoint) => {
       if (checkpoint.layout === "packed")
         refuseInput(from, "a plain checkpoint, as unpack writes", "a packed one");
-      const narrow = values.widths === "keep" ? null : narrowed(directory, checkpoint);
+      const narrow = values.widths === "uniform" ? narrowed(directory, checkpoint) : null;
       const small = await withoutTokens(
         narrow?.directory ?? directory,
         checkpoint,
@@ -190,7 +190,7 @@ export const shrinkCommand: Command = defineCommand({
       if (narrow === null && small === null)
         refuseInput(
           from,
-          "zero channels in every feed-forward layer, or `vocabularyFrom`",
+          "`vocabularyFrom`, or `widths` uniform and zero channels in each feed-forward layer",
           "neither",
         );
       const { intermediateSize: channels } = directory.config;

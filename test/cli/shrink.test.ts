@@ -182,7 +182,7 @@ describe("espalier shrink", () => {
     ["sparse-bert", "intermediate_size"],
     ["sparse-distilbert", "hidden_dim"],
   ])("%s: removes zero channels, as many in each layer", async (name, key) => {
-    const { to, out } = await shrunk(path(name));
+    const { to, out } = await shrunk(path(name), "--widths", "uniform");
     expect(out).toContain(`${path(name)}: 26 of 32 channels in each feed-forward layer\n`);
     expect(JSON.parse(readFileSync(join(to, "config.json"), "utf8"))[key]).toBe(26);
     expect(await resultsOf(to, TEXTS)).toEqual(await resultsOf(path(name), TEXTS));
@@ -197,12 +197,19 @@ describe("espalier shrink", () => {
 
   test("removes channels alone, or tokens alone", async () => {
     const to = target();
-    const { code, out } = await espalier(["shrink", path("sparse-bert"), "--out", to]);
+    const { code, out } = await espalier([
+      "shrink",
+      path("sparse-bert"),
+      "--widths",
+      "uniform",
+      "--out",
+      to,
+    ]);
     expect(code).toBe(0);
     expect(out).not.toContain("tokens");
     const vocabulary = (directory: string) => readFileSync(join(directory, "vocab.txt"), "utf8");
     expect(vocabulary(to)).toBe(vocabulary(path("sparse-bert")));
-    const kept = await shrunk(path("sparse-bert"), "--widths", "keep", "--json");
+    const kept = await shrunk(path("sparse-bert"), "--json");
     expect(JSON.parse(kept.out)).toMatchObject({
       widths: { channels: 32, shrunkChannels: 32 },
       tensors: [{ name: "bert.embeddings.word_embeddings.weight" }],
@@ -251,9 +258,10 @@ describe("espalier shrink refuses", () => {
   });
 
   test("to copy a model that has nothing to remove, and options that need texts", async () => {
-    expect(await refusal(path("slow"))).toBe(
-      "/slow: expected zero channels in every feed-forward layer, or --vocabulary-from, got neither\n",
-    );
+    const nothing =
+      "expected --vocabulary-from, or --widths uniform and zero channels in each feed-forward layer, got neither\n";
+    expect(await refusal(path("sparse-bert"))).toBe(`/sparse-bert: ${nothing}`);
+    expect(await refusal(path("slow"), "--widths", "uniform")).toBe(`/slow: ${nothing}`);
     expect(await refusal(path("sparse-bert"), "--keep", "3", "--text-column", "text")).toBe(
       "--keep: expected --vocabulary-from beside it, got none\n" +
         "--text-column: expected --vocabulary-from beside it, got none\n",
