@@ -99,3 +99,13 @@ test("all problems of options and files come in one error", async () => {
     "`gradients`",
   );
 });
+
+test.each(["inc", "strict"] as const)(
+  "the given bytes stay, also of a Buffer: %s",
+  async (profile) => {
+    const given = Buffer.from(dense);
+    const { bytes } = await pruneSafetensors(given, { pattern: "2:4", sparsity: 0.5, profile });
+    expect(given.equals(dense)).toBe(true);
+    expect(given.equals(bytes)).toBe(false);
+  },
+);
