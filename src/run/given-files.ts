@@ -76,7 +76,7 @@ export function filesOf(
 ): readonly ClassifierFile<Uint8Array>[] {
   return [...files].flatMap(([path, bytes]) =>
     path.startsWith(`${directory}/`)
-      ? [{ name: path.slice(directory.length + 1), bytes: bytes.slice() }]
+      ? [{ name: path.slice(directory.length + 1), bytes: new Uint8Array(bytes) }]
       : [],
   );
 }
