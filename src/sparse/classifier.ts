@@ -272,6 +272,11 @@ export function createSparseClassifier(
   };
 }
 
+/** Copies a view of the backend's memory, which is invalid after a reservation that grows the memory. */
+function heldApart({ memory }: Backend, { shape, data }: NamedValues): NamedValues {
+  return { shape, data: memory.holds(data) ? data.slice() : data };
+}
+
 /**
  * Reads every parameter once, in module order, and adds it to the classifier. Returns the total size of all parameters
  * in bytes.
@@ -297,7 +302,8 @@ function build(building: Building): number {
     const layer = expanding.get(name);
     if (layer !== undefined && executions === "auto") {
       const compacted = compactLayer(layer, readChecked, costs, tokens);
-      for (const [part, values] of compacted.parameters) early.set(part, values);
+      for (const [part, values] of compacted.parameters)
+        early.set(part, heldApart(backend, values));
       const { kept, units, constant } = compacted.plan;
       if (kept < units || constant > 0) feedForwards.push(compacted.plan);
     }

@@ -324,6 +324,31 @@ describe("the choice of a way", () => {
     expect(classifier.layers.length).toBeGreaterThan(0);
   });
 
+  it("keeps parameters that are read together, also if the memory of which they are views grows", () => {
+    const own = createBackend({ variant: "simd" });
+    const parameters = initialiseParameters(own, bert, 5);
+    const values = new Map<string, NamedValues>();
+    for (const [name, { value }] of parameters)
+      values.set(name, { shape: value.shape, data: value.data.slice() });
+    const read = (name: string) => {
+      // Fills the memory, so that it grows with the first of the parameters that are read together.
+      if (name.endsWith("intermediate.dense.weight")) {
+        const next = own.memory.reserve(16);
+        const left = own.memory.usage().reserved - next.byteOffset;
+        own.memory.free(next);
+        own.memory.reserve(left / 4 - 16);
+      }
+      const { shape, data } = parameterNamed(parameters, name).value;
+      return { shape, data };
+    };
+    const costs = costsOf(0.05, 0.03, 1);
+    const { reserved } = own.memory.usage();
+    const classifier = createSparseClassifier(own, bert, read, { costs });
+    expect(own.memory.usage().reserved).toBeGreaterThan(reserved);
+    const batch = batchOf(bert, [3, 5]);
+    expectAlike(classifier.logits(batch), denseLogits(own, bert, values, batch));
+  });
+
   it("refuses a height that does not divide a layer, a tensor of another shape, and leaves no memory held", () => {
     const values = valuesOf(backend, bert, 0);
     const batch = batchOf(bert, [3]);
