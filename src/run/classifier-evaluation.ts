@@ -51,21 +51,20 @@ export function checkEvaluation(options: EvaluateClassifierOptions, isList: bool
   checkObject("options", options);
   const { signal, ...others } = options;
   if (signal !== undefined) checkSignal("signal", signal);
-  const listed = Object.keys(others).map((key): Problem => {
+  const given = Object.entries(others).flatMap(([key, value]) => (value === undefined ? [] : key));
+  const listed = given.map((key): Problem => {
     return { path: `\`${key}\``, expected: "a file as `rows`", got: "a list" };
   });
-  const beside = others.task === undefined ? [] : taskConflicts(others);
+  const beside = others.task === undefined ? [] : taskConflicts(given);
   const problems = [...rowOptionProblems(others), ...(isList ? listed : beside)];
   if (problems.length === 0) problems.push(...optionProblems(others).map(toProblem));
   if (problems.length > 0) throw new InputError(problems);
 }
 
 /** Returns the problems of options that a file of a task does not have. */
-function taskConflicts(options: EvaluateClassifierOptions): readonly Problem[] {
-  const given = Object.entries(options).filter(
-    ([key, value]) => key !== "task" && value !== undefined,
-  );
-  return given.map(([key]) => {
+function taskConflicts(options: readonly string[]): readonly Problem[] {
+  const others = options.filter((key) => key !== "task");
+  return others.map((key) => {
     return { path: `\`${key}\``, expected: "no `task` beside it", got: "both" };
   });
 }

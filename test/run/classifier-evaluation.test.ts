@@ -93,6 +93,8 @@ test("wrong arguments are named", async () => {
   await expect(evaluateClassifier(classifier, rows, { textColumn: "a" })).rejects.toThrow(
     "`textColumn`: expected a file as `rows`, got a list",
   );
+  const { rows: count } = await evaluateClassifier(classifier, rows, { task: undefined });
+  expect(count).toBe(rows.length);
   const mixed = [
     { text: "a", label: "oak" },
     { text: "a", textPair: "b", label: "oak" },
