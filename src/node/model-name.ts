@@ -2,7 +2,7 @@
 
 import { readdir, readlink } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   type Either,
   eachOf,
@@ -13,8 +13,9 @@ import {
   right,
 } from "../core/either.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
+import { parseShardIndex } from "../io/shard-index.ts";
 import { findWeights, isWeightFile } from "../run/stored-checkpoint.ts";
-import { kindOfPath, readText } from "./files.ts";
+import { kindOfPath, readBytes, readText } from "./files.ts";
 
 /** A model with its place on disk. */
 export interface ModelPlace {
@@ -106,7 +107,19 @@ async function missingFrom(snapshot: string): Promise<string | undefined> {
   const { config } = HUGGING_FACE_FILES;
   if ((await kindOfPath(join(snapshot, config))) !== "file") return `no ${config}`;
   const weights = await findWeights({ kind: kindOfPath }, snapshot);
-  return isLeft(weights) ? "no weights in a form that is read" : undefined;
+  if (isLeft(weights)) return "no weights in a form that is read";
+  return weights.right.endsWith(".index.json") ? missingShard(weights.right) : undefined;
+}
+
+/** Returns a text that says which file of an index is missing. An index that cannot be read is refused when it is opened. */
+async function missingShard(path: string): Promise<string | undefined> {
+  const extension = path.endsWith(".bin.index.json") ? "bin" : "safetensors";
+  const index = parseShardIndex(path, await readBytes(path), extension);
+  if (isLeft(index)) return undefined;
+  for (const file of new Set(index.right.files.values()))
+    if ((await kindOfPath(join(dirname(path), file))) !== "file")
+      return `no ${file}, which ${basename(path)} lists,`;
+  return undefined;
 }
 
 /**

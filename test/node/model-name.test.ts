@@ -103,7 +103,7 @@ test("texts that are no names are paths", async () => {
 describe("an incomplete snapshot is refused by name", () => {
   const remove = (snapshot: string, file: string) => rmSync(join(snapshot, file));
 
-  test.each([
+  test.each<readonly [string, (snapshot: string) => void]>([
     ["no config.json", (snapshot: string) => remove(snapshot, "config.json")],
     ["no weights", (snapshot: string) => remove(snapshot, "model.safetensors")],
     [
@@ -118,6 +118,17 @@ describe("an incomplete snapshot is refused by name", () => {
       (snapshot: string) =>
         symlinkSync("../../blobs/none", join(snapshot, "model-00002-of-00003.safetensors")),
     ],
+    ...(["safetensors", "bin"] as const).map((extension) => {
+      const [name, index] = [`b.${extension}`, extension === "bin" ? "pytorch_model" : "model"];
+      const listing = `${index}.${extension}.index.json`;
+      const change = (snapshot: string): void => {
+        remove(snapshot, "model.safetensors");
+        writeFileSync(join(snapshot, `a.${extension}`), "");
+        const weight_map = { a: `a.${extension}`, b: name };
+        writeFileSync(join(snapshot, listing), JSON.stringify({ weight_map }));
+      };
+      return [`no ${name}, which ${listing} lists,`, change] as const;
+    }),
   ])("%s", async (got, change) => {
     const snapshot = cacheModel(cache, "org/name", source);
     change(snapshot);
