@@ -2,7 +2,8 @@
 import manifest from "../../package.json" with { type: "json" };
 import { refuseInput } from "../core/either.ts";
 import { writeFileAtomically } from "../node/files.ts";
-import { nodeStorage } from "../node/storage.ts";
+import { findModelOrThrow } from "../node/model-name.ts";
+import { storageOf } from "../node/storage.ts";
 import { checkNewFile } from "../node/text-file.ts";
 import type { ExportedModel } from "../onnx/model.ts";
 import { formatSeconds } from "../report/table.ts";
@@ -55,7 +56,7 @@ export const exportCommand: Command = defineCommand({
   name: "export",
   summary: "write a model as an ONNX file",
   description: [
-    "MODEL is a directory with a dense, pruned or packed classifier. The result is an ONNX file of opset 17 for inputs of any batch size and length up to the model's: input_ids, attention_mask and, if the model reads them, token_type_ids, all int64 [batch, sequence]. Its output is logits, float32 [batch, labels]. Zeros stay zeros. OUT is either complete or absent.",
+    "MODEL is a directory with a dense, pruned or packed classifier, or a model in the Hugging Face cache. The result is an ONNX file of opset 17 for inputs of any batch size and length up to the model's: input_ids, attention_mask and, if the model reads them, token_type_ids, all int64 [batch, sequence]. Its output is logits, float32 [batch, labels]. Zeros stay zeros. OUT is either complete or absent.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,
@@ -65,7 +66,8 @@ export const exportCommand: Command = defineCommand({
     const { format = "onnx", precision = "float32", calibrate: path } = values;
     checkCalibration(values);
     const began = performance.now();
-    const open = await openClassifier(nodeStorage, directory, undefined);
+    const storage = storageOf(await findModelOrThrow("MODEL", directory));
+    const open = await openClassifier(storage, directory, undefined);
     try {
       for (const notice of open.notices) err.write(`${notice}\n`);
       // Loaded here, because no other command needs the protobuf library.

@@ -1,4 +1,4 @@
-/** The commands that compute logits take names of models in the Hugging Face cache. */
+/** The commands that read classifiers take names of models in the Hugging Face cache. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -36,12 +36,24 @@ test("evaluate states the name", async () => {
   expect(out + err).not.toContain("snapshots");
 });
 
+test("export", async () => {
+  const exported = async (model: string, out: string): Promise<Buffer> => {
+    const { code, err } = await espalier(["export", model, "--out", path(out)]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    return readFileSync(path(out));
+  };
+  const named = await exported(NAME, "a.onnx");
+  expect(named.equals(await exported(path("plain"), "b.onnx"))).toBe(true);
+});
+
 test("a name that is not in the cache is refused with the command that downloads it", async () => {
-  for (const command of ["evaluate", "predict", "classify"]) {
-    const option = command === "classify" ? "--file" : "--data";
-    const out = command === "predict" ? ["--out", path("c.csv")] : [];
-    const given = [command, "org/other@v2", option, path("rows.csv"), ...out];
-    expect(await espalier(given)).toEqual({
+  for (const [command, ...options] of [
+    ["evaluate", "--data", path("rows.csv")],
+    ["predict", "--data", path("rows.csv"), "--out", path("c.csv")],
+    ["classify", "--file", path("rows.csv")],
+    ["export", "--out", path("c.onnx")],
+  ] as const) {
+    expect(await espalier([command, "org/other@v2", ...options])).toEqual({
       code: 2,
       out: "",
       err:
