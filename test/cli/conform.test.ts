@@ -209,6 +209,13 @@ test("encoders that cannot be run are named, and no part of them is counted", as
     /^encoders later: not replayed and not counted \(model_type: .*\)\njoint: 1 passed, 0 failed\n/,
   );
   expect(out).toMatch(/^2 passed, 0 failed\n$/m);
+  const slugs = ["later", "later:losses", "lost"];
+  const vectors = slugs.map((slug) => ({ family: "encoders", slug }));
+  const manifest = { format: "espalier-conformance", version: "1.0.0", vectors };
+  writeFileSync(join(directory, "manifest.json"), JSON.stringify(manifest));
+  const listed = await espalier(["conform", directory]);
+  expect(listed.out).toContain("encoders: 0 passed, 1 failed\n");
+  expect(listed.out).toContain("lost");
   const alone = await espalier(["conform", at]);
   expect(alone.code).toBe(2);
   expect(alone.err).toContain("with vectors that cannot be replayed");
