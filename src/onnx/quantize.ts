@@ -4,6 +4,12 @@ import { refuseInput } from "../core/either.ts";
 /** The largest integer: the range is symmetric, so that the zero point is 0 and zeros stay zeros. */
 const LARGEST = 127;
 
+/**
+ * The largest scale that, times {@link LARGEST}, is finite in float32. The largest float32 number is (2^30 - 2^6) 2^98,
+ * and scales of this size are multiples of 2^98.
+ */
+const LARGEST_SCALE = Math.floor((2 ** 30 - 2 ** 6) / LARGEST) * 2 ** 98;
+
 /** A matrix of 8-bit integers. Row r stands for `scales[r]` times its integers. */
 export interface QuantizedRows {
   readonly values: Int8Array;
@@ -22,7 +28,8 @@ export function quantizeRows(name: string, rows: number, data: Float32Array): Qu
     const begin = row * columns;
     const end = begin + columns;
     // A row of zeros needs a scale, too.
-    const scale = Math.fround(largestIn(name, data, begin, end) / LARGEST) || 1;
+    const exact = largestIn(name, data, begin, end) / LARGEST;
+    const scale = Math.fround(Math.min(exact, LARGEST_SCALE)) || 1;
     scales[row] = scale;
     for (let i = begin; i < end; i++) {
       const value = data[i] ?? 0;

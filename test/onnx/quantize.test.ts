@@ -52,6 +52,14 @@ describe("quantizeRows", () => {
     });
   });
 
+  test("keeps the largest float32 numbers finite", () => {
+    const largest = (2 - 2 ** -23) * 2 ** 127;
+    const { values, scales, error } = quantizeRows("w", 1, Float32Array.of(largest, -largest, 1));
+    expect([...values]).toEqual([127, -127, 0]);
+    expect(Math.fround(127 * (scales[0] ?? NaN))).toBeLessThanOrEqual(largest);
+    expect(error).toBeLessThan(largest * 2 ** -22);
+  });
+
   test.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses %s by name", (value) => {
     const data = Float32Array.of(1, 2, 3, value);
     expect(() => quantizeRows("fc.weight", 2, data)).toThrow(
