@@ -19,6 +19,8 @@ import {
   map,
   type Problem,
   prefixPaths,
+  refuse,
+  right,
   unlessProblems,
 } from "../core/either.ts";
 import {
@@ -137,7 +139,10 @@ function requiredIds(
   return [...stated, padTokenId, ...before].filter((id) => id < vocabularySize);
 }
 
-/** Finds the tensors of a checkpoint with a row for each token. Other tensors of the model may have as many rows. */
+/**
+ * Finds the tensors of a checkpoint with a row for each token. Other tensors of the model may have as many rows.
+ * Refuses a checkpoint without embeddings, such as an adapter, which the smaller vocabulary would not fit.
+ */
 export function tokenTensors(
   config: ModelConfig,
   checkpoint: Checkpoint,
@@ -150,6 +155,11 @@ export function tokenTensors(
       const known = new Set(parameterList(config).map(({ name }) => named.get(name)));
       return findTokenTensors(checkpoint, config.vocabularySize, (name) => known.has(name));
     }),
+    chain((found) =>
+      found.size > 0
+        ? right(found)
+        : refuse(checkpoint.path, "a tensor with a row for each token", "none"),
+    ),
   );
 }
 

@@ -86,6 +86,10 @@ test("tokenTensors knows the other tensors of a model, by their names in any for
   const layer = { "module.encoder.layer.0.attention.self.query.weight": [8, 8] };
   expect([...getOrThrow(tensorsOf({ ...embeddings, ...layer }))]).toEqual(Object.keys(embeddings));
   expect(isLeft(tensorsOf({ ...embeddings, "my_head.weight": [8, 8] }))).toBe(true);
+  const none = tensorsOf(layer);
+  expect(isLeft(none) && none.left.map(formatProblem)).toEqual([
+    "m: expected a tensor with a row for each token, got none",
+  ]);
 });
 
 describe("feedForwardLayers", () => {
