@@ -56,7 +56,7 @@ export const exportCommand: Command = defineCommand({
   name: "export",
   summary: "write a model as an ONNX file",
   description: [
-    "MODEL is a directory with a dense, pruned or packed classifier, or a model in the Hugging Face cache. The result is an ONNX file of opset 17 for inputs of any batch size and length up to the model's: input_ids, attention_mask and, if the model reads them, token_type_ids, all int64 [batch, sequence]. Its output is logits, float32 [batch, labels]. Zeros stay zeros. OUT is either complete or absent.",
+    "MODEL is a directory with a dense, pruned or packed classifier, or a model in the Hugging Face cache. The result is an ONNX file of opset 17 for inputs of any batch size and length up to the model's: input_ids, attention_mask and, if the model reads them, token_type_ids, all int64 [batch, sequence]. Its output is logits, float32 [batch, labels]. Zeros stay zeros. FILE is either complete or absent.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,
