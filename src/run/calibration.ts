@@ -7,7 +7,7 @@ import { forward } from "../model/forward.ts";
 import { type NamedValues, parameterList } from "../model/parameters.ts";
 import type { InputRange } from "../onnx/weights.ts";
 import type { SparseClassifier } from "../sparse/classifier.ts";
-import { createFrozenParameter, type Parameter, releaseParameters } from "../tensor/parameter.ts";
+import { createFrozenParameter, type Parameter } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** A model that records ranges. */
@@ -16,7 +16,6 @@ export interface Calibration {
   readonly classifier: Pick<SparseClassifier, "config" | "logits">;
   /** The ranges by the names of linear layers. */
   readonly ranges: ReadonlyMap<string, InputRange>;
-  readonly release: () => void;
 }
 
 /** Creates a model that records the ranges of the inputs of its linear layers. */
@@ -47,8 +46,7 @@ export function createCalibration(
       releaseTape(tape);
     }
   };
-  const release = (): void => releaseParameters(parameters);
-  return { classifier: { config, logits }, ranges, release };
+  return { classifier: { config, logits }, ranges };
 }
 
 function widened(range: InputRange | undefined, { data }: Tensor): InputRange {
