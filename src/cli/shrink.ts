@@ -126,10 +126,16 @@ interface Narrowed {
   readonly files: FileMap;
 }
 
-/** Removes channels that are zero. Null if a layer needs all, or if the tensors are not found. */
+/** Removes channels that are zero. Null if a layer needs all. @throws InputError if tensors are not found */
 function narrowed(directory: ShrinkableDirectory, checkpoint: Checkpoint): Narrowed | null {
   const layers = getOrThrow(feedForwardLayers(directory.config, checkpoint));
-  if (layers === undefined || layers.length === 0) return null;
+  if (layers === undefined)
+    refuseInput(
+      directory.name,
+      "float tensors in the shapes of config.json for each feed-forward layer, none of them shared",
+      "others",
+    );
+  if (layers.length === 0) return null;
   const channels = chooseChannels(checkpoint, layers);
   const width = channels[0]?.length ?? 0;
   if (width === directory.config.intermediateSize) return null;

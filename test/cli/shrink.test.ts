@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { getOrThrow } from "../../src/core/either.ts";
 import { readHuggingFaceTokenizer } from "../../src/io/hugging-face.ts";
-import { readSafetensorsOrThrow } from "../../src/io/safetensors.ts";
+import { readSafetensorsOrThrow, writeSafetensors } from "../../src/io/safetensors.ts";
 import { encode } from "../../src/io/tokenizer.ts";
 import { createBackend } from "../../src/kernels/backend.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
@@ -266,6 +266,20 @@ describe("espalier shrink refuses", () => {
       "--keep: expected --vocabulary-from beside it, got none\n" +
         "--text-column: expected --vocabulary-from beside it, got none\n",
     );
+  });
+
+  test("widths if a feed-forward layer has other tensors, also beside texts", async () => {
+    const other = path("other-names");
+    cpSync(path("sparse-bert"), other, { recursive: true });
+    const weights = new Uint8Array(readFileSync(join(other, "model.safetensors")));
+    const renamed = [...readSafetensorsOrThrow(weights).tensors].map(
+      ([name, tensor]) => [name.replace(/(1\.output\.dense\.weight)$/, "$1_orig"), tensor] as const,
+    );
+    writeFileSync(join(other, "model.safetensors"), writeSafetensors(new Map(renamed)));
+    const message =
+      "/other-names: expected float tensors in the shapes of config.json for each feed-forward layer, none of them shared, got others\n";
+    expect(await refusal(other, "--widths", "uniform")).toBe(message);
+    expect(await refusal(other, "--widths", "uniform", ...texts())).toBe(message);
   });
 
   test("a packed model", async () => {
