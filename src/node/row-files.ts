@@ -4,12 +4,9 @@ import { Readable } from "node:stream";
 import { createGunzip, gunzipSync } from "node:zlib";
 import { toError } from "../core/either.ts";
 import type { ReadRow, RowReader } from "../io/rows/row-reader.ts";
+import { isGzip } from "../run/gzip.ts";
 
 const CHUNK_BYTES = 2 ** 16;
-
-function isGzip([a, b]: Uint8Array): boolean {
-  return a === 0x1f && b === 0x8b;
-}
 
 /** Returns the bytes, decompressed if they are gzip data, or why this fails. */
 export function decompressed(

@@ -5,7 +5,7 @@ import { card, htmlTable, note, rowName, scrolled } from "./page.ts";
 
 type Counts = readonly (readonly number[])[];
 
-/** Columns of a matrix have the names of their labels if these have no more characters in all. */
+/** Columns are named by their labels if all labels together have at most this many characters. */
 const MOST_HEAD_CHARACTERS = 32;
 /** The room for the cells of a matrix on a phone, and the estimated widths of a digit and of a cell without one. */
 const PHONE_WIDTH = 226;

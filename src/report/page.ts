@@ -96,7 +96,7 @@ export function rowName(name: string): string {
   return element("th", { scope: "row" }, escapeBreakable(name));
 }
 
-/** Formats a region that scrolls sideways if there is no room. `content` is markup, and `label` is text. */
+/** Formats a region that scrolls sideways if it is too wide for the page. `content` is markup, and `label` is text. */
 export function scrolled(content: string, label: string): string {
   const region = { class: "scroll", role: "region", tabindex: "0", "aria-label": label };
   return element("div", region, content);

@@ -110,7 +110,7 @@ function textsOf({ text, textPair }: TextRow): readonly string[] {
   return textPair === null ? [text] : [text, textPair];
 }
 
-/** Reads the new tokenizers, and checks that each token that stays has its new id in all of them. */
+/** Reads the new tokenizers, and checks that each of them gives every kept token its new id. */
 function readAfter(
   before: FileMap,
   files: FileMap,

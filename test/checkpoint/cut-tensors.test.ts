@@ -1,30 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { byteSource } from "../../src/checkpoint/byte-source.ts";
 import type { CopySink } from "../../src/checkpoint/copy.ts";
 import { cutTensor, writeShrunk } from "../../src/checkpoint/cut-tensors.ts";
-import { openCheckpointFile } from "../../src/checkpoint/open.ts";
-import { getOrThrow } from "../../src/core/either.ts";
-import {
-  readSafetensorsOrThrow,
-  type StoredTensor,
-  tensorFromFloat32,
-  toFloat32,
-  writeSafetensors,
-} from "../../src/io/safetensors.ts";
-
-function tensor(...shape: number[]): StoredTensor {
-  const count = shape.reduce((product, size) => product * size, 1);
-  return tensorFromFloat32(
-    "F32",
-    shape,
-    Float32Array.from({ length: count }, (_, i) => i),
-  );
-}
-
-function opened(tensors: Readonly<Record<string, StoredTensor>>, metadata = {}) {
-  const bytes = writeSafetensors(new Map(Object.entries(tensors)), metadata);
-  return getOrThrow(openCheckpointFile(byteSource("model.safetensors", bytes)));
-}
+import { readSafetensorsOrThrow, toFloat32 } from "../../src/io/safetensors.ts";
+import { opened, tensor } from "./small-checkpoint.ts";
 
 describe("writeShrunk", () => {
   const tensors = {

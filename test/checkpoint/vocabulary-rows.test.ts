@@ -1,27 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { byteSource } from "../../src/checkpoint/byte-source.ts";
-import { openCheckpointFile } from "../../src/checkpoint/open.ts";
 import { findTokenTensors } from "../../src/checkpoint/vocabulary-rows.ts";
 import { formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
-import {
-  type StoredTensor,
-  tensorFromFloat32,
-  writeSafetensors,
-} from "../../src/io/safetensors.ts";
-
-function tensor(...shape: number[]): StoredTensor {
-  const count = shape.reduce((product, size) => product * size, 1);
-  return tensorFromFloat32(
-    "F32",
-    shape,
-    Float32Array.from({ length: count }, (_, i) => i),
-  );
-}
-
-function opened(tensors: Readonly<Record<string, StoredTensor>>, metadata = {}) {
-  const bytes = writeSafetensors(new Map(Object.entries(tensors)), metadata);
-  return getOrThrow(openCheckpointFile(byteSource("model.safetensors", bytes)));
-}
+import { opened, tensor } from "./small-checkpoint.ts";
 
 describe("findTokenTensors", () => {
   test("finds embeddings and heads of masked language models, with masks", () => {
