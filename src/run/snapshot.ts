@@ -1,8 +1,21 @@
 /** Stores a seed's snapshot in one safetensors file: the state of its experiment, and the history for the report. */
 
+import { pipe } from "fp-ts/function";
 import { byteSource } from "../checkpoint/byte-source.ts";
 import { openCheckpointFile } from "../checkpoint/open.ts";
-import { getOrThrow, InputError } from "../core/either.ts";
+import {
+  allOf,
+  chain,
+  type Either,
+  getOrThrow,
+  InputError,
+  isLeft,
+  left,
+  type Problem,
+  refuse,
+  right,
+  tryCatch,
+} from "../core/either.ts";
 import type { ExperimentSnapshot } from "../experiment/experiment.ts";
 import type { ExperimentTerms } from "../experiment/plan.ts";
 import {
@@ -100,17 +113,12 @@ export async function openSnapshot(storage: RunStorage, path: string): Promise<O
       : await storage.openCheckpoint(path),
   );
   const { close, entries, files } = checkpoint;
-  const { [EXPERIMENT]: json, [HISTORY]: history, [MODELS]: models } = files[0]?.metadata ?? {};
-  if (json === undefined || history === undefined) {
+  const parts = readMetadata(path, files[0]?.metadata ?? {});
+  if (isLeft(parts)) {
     close();
-    throw new InputError([{ path, expected: "the snapshot of a run", got: "another file" }]);
+    throw new InputError(parts.left);
   }
-  const { state } = JSON.parse(json) as { readonly state: Pick<ExperimentSnapshot, "terms"> };
-  const problems = versionProblems(path, state);
-  if (problems.length > 0) {
-    close();
-    throw new InputError(problems);
-  }
+  const { json, history, models, terms } = parts.right;
   const tensors = new Map<string, SnapshotTensor>();
   for (const entry of entries) {
     const { name, dtype, shape } = entry;
@@ -124,12 +132,35 @@ export async function openSnapshot(storage: RunStorage, path: string): Promise<O
     });
   }
   return {
-    history: JSON.parse(history) as SeedHistory,
-    models: models ?? "",
-    terms: state.terms,
+    history,
+    models,
+    terms,
     experiment: () => decodeSnapshotOrThrow(EXPERIMENT, { json, tensors }),
     close,
   };
+}
+
+/** Reads the metadata of a snapshot, or returns why it is not a snapshot of this version. */
+function readMetadata(path: string, metadata: Readonly<Record<string, string>>) {
+  const { [EXPERIMENT]: json, [HISTORY]: history, [MODELS]: models = "" } = metadata;
+  if (json === undefined || history === undefined)
+    return refuse(path, "the snapshot of a run", "another file");
+  return pipe(
+    allOf({ experiment: parsedJson(path, json), history: parsedJson(path, history) }),
+    chain(({ experiment, history }) => {
+      const { state } = Object(experiment) as { readonly state: ExperimentSnapshot };
+      const problems = versionProblems(path, state);
+      if (problems.length > 0) return left(problems);
+      return right({ json, models, history: history as SeedHistory, terms: state.terms });
+    }),
+  );
+}
+
+function parsedJson(path: string, text: string): Either<readonly Problem[], unknown> {
+  return tryCatch(
+    () => JSON.parse(text) as unknown,
+    () => [{ path, expected: "the snapshot of a run", got: "damaged JSON" }],
+  );
 }
 
 /** Reads a seed's snapshot. @throws InputError if the file is damaged, not a snapshot, or of a different version */

@@ -44,6 +44,21 @@ test("another or a damaged file is refused by its path", async () => {
     "other: expected the snapshot of a run, got another file",
   );
   await expect(readSnapshot(storage, "damaged")).rejects.toThrow(/^damaged: expected/);
+  for (const metadata of [
+    { experiment: '{"kind":', history: "[]" },
+    { experiment: "{}", history: "[" },
+  ]) {
+    await storage.write("json", writeSafetensors(new Map(), metadata));
+    await expect(openSnapshot(storage, "json")).rejects.toThrow(
+      "json: expected the snapshot of a run, got damaged JSON",
+    );
+  }
+  for (const experiment of ["null", "3", "{}", '{"state":null}']) {
+    await storage.write("json", writeSafetensors(new Map(), { experiment, history: "[]" }));
+    await expect(openSnapshot(storage, "json")).rejects.toThrow(
+      "json: expected a snapshot of version 3, got",
+    );
+  }
 });
 
 test("a snapshot of an earlier version is refused by its path and version", async () => {
