@@ -96,7 +96,7 @@ export function packedSize(
 
 /** Adds up the packed size of a tensor, band by band. */
 export interface PackedTally {
-  /** Adds the next rows of the tensor: whole rows of blocks of all layouts, or the last rows. */
+  /** Adds the next rows of the tensor. Except in the last band, their number is a multiple of every block height. */
   add(band: StoredTensor): void;
   size(): LayoutSize;
 }

@@ -55,10 +55,10 @@ const RENUMBER: Readonly<Record<string, Renumber>> = {
 /** The names of the files that {@link renumberFiles} reads. */
 export const RENUMBERED_FILES: readonly string[] = Object.keys(RENUMBER);
 
-/** Matches the names of vocabularies in forms that are not written. */
+/** Matches the names of vocabulary files that this module cannot write, such as those of SentencePiece. */
 const OTHER_VOCABULARY = /\.(model|spm)$|^(bpe\.codes|dict\.txt)$/;
 
-/** Returns a problem for each file with a vocabulary in a form that is not written. */
+/** Returns a problem for each vocabulary file that this module cannot write. */
 export function otherVocabularies(names: Iterable<string>): readonly Problem[] {
   return [...names]
     .filter((name) => OTHER_VOCABULARY.test(name))

@@ -302,7 +302,7 @@ export function patternSuffix(pattern: string): string {
   return `-${pattern.replaceAll(":", "in")}`;
 }
 
-/** Excludes the layer before the output layer in every head if a configuration excludes it in BERT: the pooler. */
+/** If a configuration excludes the pooler, excludes the layer that has its place in the heads of other architectures. */
 function withoutHeads(config: LocalPruningConfig): LocalPruningConfig {
   const { excluded_op_names: excluded } = config;
   if (!Array.isArray(excluded) || !excluded.includes("pooler")) return config;

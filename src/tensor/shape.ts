@@ -61,7 +61,7 @@ export function checkSameShape(name: string, got: Shape, expected: Shape): void 
 /** The number of 32-bit elements in 4 GiB, the largest memory of WebAssembly. */
 const MOST_ELEMENTS = 2 ** 30;
 
-/** Formats a list of which nothing is known. */
+/** Formats a list that may contain any values. */
 function formatUnknown(list: readonly unknown[]): string {
   return list.length > 8 ? describe(list) : `[${Array.from(list, describe).join(", ")}]`;
 }

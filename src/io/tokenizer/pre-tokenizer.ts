@@ -157,7 +157,7 @@ function metaspace({ replacement, prependScheme, split }: Metaspace, text: Text)
   const spaced = replaceMatches(text, " ", replacement);
   const isPrepended =
     !spaced.text.startsWith(replacement) &&
-    // A part begins at the start of the input if its first character comes from there.
+    // `first` prepends only to the part with the first character of the input.
     (prependScheme === "always" || (prependScheme === "first" && spaced.head > 0));
   const whole = isPrepended ? prepend(spaced, replacement) : spaced;
   if (!split) return [whole];
