@@ -4,20 +4,21 @@
  */
 import { checkFunction, checkInteger, checkOneOf, checkOptions } from "../core/checks.ts";
 import { scalarKernels } from "./scalar/kernels.ts";
-import { addressesIn, type KernelModule } from "./simd/calls.ts";
-import { simdKernels } from "./simd/kernels.ts";
-import { createPlainMemory, createWasmMemory, MAXIMUM_PAGES, type Memory } from "./simd/memory.ts";
-import { directScheduler, type Scheduler } from "./simd/scheduler.ts";
-import { allocateWorkspace, type StartThread, setWorkspace, startPool } from "./simd/threads.ts";
-import type { Kernels, KernelVariant } from "./table.ts";
+import {
+  type Backend,
+  backendOf,
+  createModuleBackend,
+  INITIAL_PAGES,
+  instanceBackend,
+  instantiate,
+} from "./simd/instance.ts";
+import { createPlainMemory, MAXIMUM_PAGES } from "./simd/memory.ts";
+import { type StartThread, startPool } from "./simd/threads.ts";
+import type { KernelVariant } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
 import { MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
 
-/** Kernels, and the memory on which they work. */
-export interface Backend {
-  readonly kernels: Kernels;
-  readonly memory: Memory;
-}
+export type { Backend };
 
 /** Options for {@link createBackend}. */
 export interface BackendOptions {
@@ -26,10 +27,16 @@ export interface BackendOptions {
    * `auto`.
    */
   readonly variant?: KernelVariant | "auto";
+  /**
+   * A compiled `WebAssembly.Module` of kernels, such as the file `espalier/kernels/simd.wasm`, for platforms that forbid
+   * compiling. Its variant is used. The kernels of a module for inference that are missing throw a RangeError. That
+   * type needs the DOM library, so this public declaration cannot name it.
+   */
+  readonly module?: object;
 }
 
 /** Options for {@link createThreadedBackend}. */
-export interface ThreadedBackendOptions extends BackendOptions {
+export interface ThreadedBackendOptions extends Pick<BackendOptions, "variant"> {
   /** The number of threads, including the calling thread. */
   readonly threads: number;
   readonly startThread: StartThread;
@@ -49,7 +56,6 @@ export interface ThreadedBackend extends Backend {
  */
 const VARIANTS: readonly KernelVariant[] = ["fma", "simd", "scalar"];
 
-const INITIAL_PAGES = 16;
 /**
  * The maximum sizes to try for a shared memory, in pages. An engine may reserve the whole maximum in advance, which can
  * fail.
@@ -60,7 +66,8 @@ export const MOST_THREADS = 256;
 /**
  * Creates a backend. `auto` tries `fma`, then `simd`, then `scalar`, which runs without WASM.
  *
- * @throws RangeError if the variant is not available, TypeError if it is not a string
+ * @throws RangeError if the variant is not available, if the module does not contain kernels or if it has another
+ *   variant; TypeError for a value of another type
  *
  * @example
  * ```ts
@@ -74,14 +81,13 @@ export const MOST_THREADS = 256;
  * ```
  */
 export function createBackend(options: BackendOptions = {}): Backend {
-  checkOptions("options", options, ["variant"]);
+  checkOptions("options", options, ["variant", "module"]);
+  const { module } = options;
+  if (module !== undefined) return createModuleBackend("module", module, givenVariant(options));
   const variant = variantOf(options);
   if (variant === "scalar")
     return Object.freeze({ kernels: scalarKernels, memory: createPlainMemory() });
-  const module = compile(variant, "own");
-  const linear = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES });
-  const instance = instantiate(module, linear);
-  return backendOf(variant, instance, directScheduler(instance.exports));
+  return instanceBackend(variant, compile(variant, "own"));
 }
 
 /**
@@ -115,8 +121,13 @@ export function availableVariants(): readonly KernelVariant[] {
   return VARIANTS.filter(isAvailable);
 }
 
-function variantOf({ variant = "auto" }: BackendOptions): KernelVariant {
+function givenVariant({ variant = "auto" }: BackendOptions): KernelVariant | "auto" {
   checkOneOf("variant", variant, ["auto", "revectorized", ...VARIANTS]);
+  return variant;
+}
+
+function variantOf(options: BackendOptions): KernelVariant {
+  const variant = givenVariant(options);
   return variant === "auto" ? (VARIANTS.find(isAvailable) ?? "scalar") : variant;
 }
 
@@ -170,37 +181,4 @@ function sharedMemory(): WebAssembly.Memory | undefined {
     }
   }
   return undefined;
-}
-
-/** Instantiates a module and creates the allocator for its memory. */
-function instantiate(module: WebAssembly.Module, linear: WebAssembly.Memory) {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory: linear } });
-  const { heapBase } = exports as unknown as { readonly heapBase: WebAssembly.Global };
-  const memory = createWasmMemory(linear, heapBase.value);
-  setWorkspace(exports, allocateWorkspace(memory));
-  return { exports, linear, memory };
-}
-
-function backendOf(
-  variant: WasmVariant,
-  { exports, linear, memory }: ReturnType<typeof instantiate>,
-  scheduler: Scheduler,
-): Backend {
-  const kernelModule: KernelModule = {
-    exports,
-    scheduler,
-    addressOf: addressesIn(linear),
-    holds: (array) => array.buffer === linear.buffer,
-    memory,
-  };
-  const kernels = simdKernels(variant, kernelModule);
-  modules.set(kernels, kernelModule);
-  return Object.freeze({ kernels, memory });
-}
-
-const modules = new WeakMap<Kernels, KernelModule>();
-
-/** The WASM module of a backend, or undefined for scalar kernels. */
-export function moduleOf({ kernels }: Backend): KernelModule | undefined {
-  return modules.get(kernels);
 }

@@ -102,6 +102,74 @@ describe("choosing a backend", () => {
   });
 });
 
+describe("a backend of a compiled module", () => {
+  const compiled = (...args: Parameters<typeof buildModule>): WebAssembly.Module =>
+    new WebAssembly.Module(new Uint8Array(buildModule(...args)));
+
+  it.each(["all", "inference"] as const)("runs its kernels (%s)", async (contents) => {
+    const { createBackend } = await fresh();
+    const module = compiled("simd", "own", contents);
+    const { kernels, memory } = createBackend({ module });
+    expect(kernels.variant).toBe("simd");
+    const x = memory.float32(memory.allocate(3));
+    x.set([-1, 0, 2]);
+    kernels.reluForward(x, x);
+    expect(Array.from(x)).toEqual([0, 0, 2]);
+    expect(createBackend({ module, variant: "simd" }).kernels.variant).toBe("simd");
+  });
+
+  it("names a kernel that a module for inference lacks", async () => {
+    const { createBackend } = await fresh();
+    const { kernels, memory } = createBackend({ module: compiled("simd", "own", "inference") });
+    const x = memory.float32(memory.allocate(1));
+    expect(() => kernels.scale(x, 2, x)).toThrow(
+      /^kernels: expected a module with scale, got one for inference$/,
+    );
+    expect(() => kernels.sumSquaredDifference(x, x)).toThrow(/with sumSquaredDifference/);
+  });
+
+  it("works if compiling is forbidden", async () => {
+    const { createBackend } = await fresh();
+    const module = compiled("simd");
+    stubWebAssembly({
+      validate: () => {
+        throw new Error("not to be called");
+      },
+    });
+    expect(createBackend({ module }).kernels.variant).toBe("simd");
+  });
+
+  it("refuses other values, other modules, other variants and modules for shared memory", async () => {
+    const { createBackend } = await fresh();
+    const create = (module: unknown, variant?: "fma") =>
+      createBackend({ module: module as object, ...(variant && { variant }) });
+    expect(() => create(new Uint8Array(8))).toThrow(TypeError);
+    expect(() => create(new Uint8Array(8))).toThrow(/^module: expected a WebAssembly.Module/);
+    const empty = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    expect(() => create(empty)).toThrow(
+      /^module: expected a module of Espalier's kernels, got one without the section/,
+    );
+    expect(() => create(compiled("simd"), "fma")).toThrow(
+      /^module: expected kernels of the variant fma, got simd$/,
+    );
+    expect(() => create(compiled("simd", "shared"))).toThrow(
+      /^module: expected a module for a memory of one thread/,
+    );
+  });
+
+  it("has the same bytes of results with either contents", async () => {
+    const { createBackend } = await fresh();
+    const results = (["all", "inference"] as const).map((contents) => {
+      const { kernels, memory } = createBackend({ module: compiled("simd", "own", contents) });
+      const x = memory.float32(memory.allocate(64));
+      for (let i = 0; i < 64; i++) x[i] = Math.fround(Math.sin(i) * 3);
+      kernels.geluForward(x, x);
+      return Array.from(x);
+    });
+    expect(results[0]).toEqual(results[1]);
+  });
+});
+
 describe("the built modules", () => {
   const names = ["simd", "fma", "revectorized"] as const;
 

@@ -6,7 +6,7 @@
 import { describe } from "../../core/checks.ts";
 import type { Kernels } from "../table.ts";
 import type { Memory } from "./memory.ts";
-import { partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
+import { missingKernel, partLength, type Scheduler, type WasmFunction } from "./scheduler.ts";
 
 export interface KernelModule {
   readonly exports: WebAssembly.Exports;
@@ -65,7 +65,8 @@ export function wasmOf(module: KernelModule): Wasm {
   const { scheduler } = module;
   return {
     run: scheduler.functions as Wasm["run"],
-    sumSquaredDifference: module.exports.sumSquaredDifference as Wasm["sumSquaredDifference"],
+    sumSquaredDifference: (module.exports.sumSquaredDifference ??
+      missingKernel("sumSquaredDifference")) as Wasm["sumSquaredDifference"],
     openGroup: scheduler.openGroup,
     closeGroup: scheduler.closeGroup,
     partOfElements: (count) => partLength(scheduler, count, LEAST_ELEMENTS, ELEMENT_STEP),

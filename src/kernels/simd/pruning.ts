@@ -4,8 +4,8 @@
  * of a layer; each part in progress has its own windows.
  */
 import type { PruningKernels } from "../../core/pruning-kernels.ts";
-import { type Backend, moduleOf } from "../backend.ts";
 import type { KernelModule } from "./calls.ts";
+import { type Backend, moduleOf } from "./instance.ts";
 import {
   byteWindow,
   createDivide,

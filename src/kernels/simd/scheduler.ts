@@ -1,4 +1,5 @@
 /** Runs the functions of a module on one or several threads. */
+import { mismatch } from "../../core/checks.ts";
 import type { GroupKernels } from "../table.ts";
 
 /** A function of the WASM module. Its parameters are those that its definition in `wasm/` declares. */
@@ -12,10 +13,23 @@ export interface Scheduler extends GroupKernels {
   readonly functions: Readonly<Record<string, WasmFunction>>;
 }
 
+/** Returns a function that throws, in place of one that a module for inference lacks. */
+export function missingKernel(name: string): WasmFunction<never> {
+  return () => {
+    throw new RangeError(mismatch("kernels", `a module with ${name}`, "one for inference"));
+  };
+}
+
+/** A prototype with every function: those that an object lacks throw. */
+const MISSING: object = /* @__PURE__ */ new Proxy(
+  {},
+  { get: (_, name) => (typeof name === "string" ? missingKernel(name) : undefined) },
+);
+
 export function directScheduler(exports: WebAssembly.Exports): Scheduler {
   return {
     threads: 1,
-    functions: exports as unknown as Scheduler["functions"],
+    functions: Object.setPrototypeOf({ ...exports }, MISSING),
     independently: (body) => body(),
     openGroup: () => undefined,
     closeGroup: () => undefined,

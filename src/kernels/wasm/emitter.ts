@@ -63,7 +63,8 @@ const LIMITED_AND_SHARED = 3;
 /**
  * Builds a module of functions with a table of vector constants. The module imports `env.memory`. It exports its
  * functions (except internal ones), `heapBase` (the first free address) and `workspace` (the address of an instance's
- * working space).
+ * working space). With `wanted`, it has only the exported functions with these names, and the internal functions that
+ * they call.
  */
 export class ModuleBuilder {
   readonly variant: WasmVariant;
@@ -73,9 +74,18 @@ export class ModuleBuilder {
   readonly procedures: Map<number, FunctionReference<Parameters>> = new Map();
   readonly #bodies: number[][] = [];
   readonly #constants: ConstantTable = new ConstantTable(CONSTANTS_START);
+  readonly #wanted: ReadonlySet<string> | undefined;
+  readonly #custom: number[][] = [];
 
-  constructor(variant: WasmVariant) {
+  constructor(variant: WasmVariant, wanted?: ReadonlySet<string>) {
     this.variant = variant;
+    this.#wanted = wanted;
+  }
+
+  /** Adds a custom section: a name and text, both in ASCII. */
+  custom(name: string, content: string): void {
+    const characters = Array.from(content, (c) => c.charCodeAt(0));
+    this.#custom.push(section(0, [...text(name), ...characters]));
   }
 
   /** Adds an exported function. If the body returns an expression, the function returns its value. */
@@ -84,20 +94,34 @@ export class ModuleBuilder {
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => unknown,
   ): void {
+    if (this.#wanted !== undefined && !this.#wanted.has(name)) return;
     const { index, hasResult } = this.#define(parameters, body);
     if (!hasResult) this.procedures.set(this.#exports.length, { index, parameters });
     this.#exports.push([...text(name), 0, ...unsigned(index)]);
   }
 
-  /** Adds an internal function, which returns nothing. Functions that are added later can call it. */
+  /**
+   * Returns an internal function, which returns nothing. Functions that are added later can call it. The first call
+   * adds it.
+   */
   internal<const P extends Parameters>(
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => void,
   ): FunctionReference<P> {
-    const { index } = this.#define(parameters, (f, values: Arguments<P>) => {
-      body(f, values);
-    });
-    return { index, parameters };
+    const define = (): number => {
+      const { index } = this.#define(parameters, (f, values: Arguments<P>) => {
+        body(f, values);
+      });
+      return index;
+    };
+    let index: number | undefined;
+    return {
+      parameters,
+      get index() {
+        index ??= define();
+        return index;
+      },
+    };
   }
 
   /** Encodes the module, for an unshared (`own`) or a shared memory. The two encodings differ in one byte. */
@@ -124,6 +148,7 @@ export class ModuleBuilder {
       ...section(7, vector([...this.#exports, ...globalExports])),
       ...section(10, vector(this.#bodies)),
       ...section(11, vector([constants])),
+      ...this.#custom.flat(),
     ]);
   }
 

@@ -1,4 +1,5 @@
-/** Assembles the WASM module of a kernel variant. This runs when the package is built. */
+/** Assembles the WASM modules of a kernel variant. This runs when the package is built. */
+import { BLOCK_HEIGHTS } from "../block-sparse.ts";
 import { addActivations, addGelu } from "./activations.ts";
 import { addAdamW } from "./adamw.ts";
 import { addBlockSparse } from "./block-sparse.ts";
@@ -10,6 +11,7 @@ import { addColumns, addRows } from "./gather.ts";
 import { addGemm } from "./gemm.ts";
 import { addLayerNorm } from "./layer-norm.ts";
 import { addPruning } from "./pruning.ts";
+import { type ModuleContents, SECTION } from "./section.ts";
 import { addSoftmax } from "./softmax.ts";
 
 const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
@@ -30,10 +32,35 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addQueuedCall,
 ];
 
-/** Builds the WASM module of a variant and returns its bytes. */
-export function buildModule(variant: WasmVariant, memory: "own" | "shared" = "own"): Uint8Array {
-  const module = new ModuleBuilder(variant);
+/** The exported functions that inference calls. Modules for inference have no others. */
+const INFERENCE_FUNCTIONS: ReadonlySet<string> = new Set([
+  "gemm_nn",
+  "gemm_nt",
+  "addBias",
+  "geluForward",
+  "gatedForward",
+  "tanhForward",
+  "reluForward",
+  "attentionSoftmaxForward",
+  "layerNormForward",
+  "layerNormResidualForward",
+  "gatherRows",
+  "gatherAddRows",
+  "gatherColumns",
+  "scatterColumns",
+  ...BLOCK_HEIGHTS.map((height) => `blockSparseForward${height}`),
+]);
+
+/** Builds a WASM module of a variant and returns its bytes. */
+export function buildModule(
+  variant: WasmVariant,
+  memory: "own" | "shared" = "own",
+  contents: ModuleContents = "all",
+): Uint8Array {
+  const wanted = contents === "inference" ? INFERENCE_FUNCTIONS : undefined;
+  const module = new ModuleBuilder(variant, wanted);
   for (const add of KERNELS) add(module);
+  module.custom(SECTION, `${variant} ${contents}`);
   return module.encode(memory);
 }
 

@@ -1,0 +1,40 @@
+/** The custom section of a WASM module of kernels, which states the variant and the contents. */
+import { checkKind, mismatch } from "../../core/checks.ts";
+import type { WasmVariant } from "./emitter.ts";
+
+/** Which kernels a module has: all, or only those that inference calls. */
+export type ModuleContents = "all" | "inference";
+
+/** The name of the custom section. Its content is a variant and {@link ModuleContents}, such as `fma inference`. */
+export const SECTION: "espalier.kernels" = "espalier.kernels";
+
+interface Stated {
+  readonly variant: WasmVariant;
+  readonly contents: ModuleContents;
+}
+
+const STATED: ReadonlyMap<string, Stated> = new Map(
+  (["simd", "fma", "revectorized"] as const).flatMap((variant) =>
+    (["all", "inference"] as const).map((contents) => [
+      `${variant} ${contents}`,
+      { variant, contents },
+    ]),
+  ),
+);
+
+/**
+ * Returns what a module states about itself.
+ *
+ * @throws TypeError if the value is not a compiled module, RangeError if it is not a module of this version's kernels
+ */
+export function statedBy(name: string, module: unknown): Stated {
+  const isModule = typeof WebAssembly !== "undefined" && module instanceof WebAssembly.Module;
+  checkKind(isModule, name, "a WebAssembly.Module", module);
+  const [section] = WebAssembly.Module.customSections(module, SECTION);
+  const text = section === undefined ? null : String.fromCharCode(...new Uint8Array(section));
+  const stated = text === null ? undefined : STATED.get(text);
+  if (stated !== undefined) return stated;
+  const got =
+    text === null ? `one without the section ${SECTION}` : `one of "${text.slice(0, 60)}"`;
+  throw new RangeError(mismatch(name, "a module of Espalier's kernels", got));
+}
