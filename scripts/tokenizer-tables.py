@@ -14,6 +14,7 @@ the targets of consecutive code points increase by one, and `*1` is left out.
 
 import re
 import sys
+import unicodedata
 from pathlib import Path
 
 import tokenizers
@@ -97,6 +98,22 @@ def mapping(entries: dict[int, list[int]]) -> str:
 
 def points(text: str) -> list[int]:
     return [ord(c) for c in text]
+
+
+def covering(decomposed: set[int]) -> set[int]:
+    """Joins neighbouring code points over assigned ones without a decomposition, which never get one."""
+
+    def is_settled(c: int) -> bool:
+        is_assigned = unicodedata.category(chr(c)) != "Cn" and not 0xAC00 <= c <= 0xD7A3
+        return is_assigned and unicodedata.normalize("NFKD", chr(c)) == chr(c)
+
+    covered = set(decomposed)
+    ordered = sorted(decomposed)
+    for left, right in zip(ordered, ordered[1:]):
+        gap = range(left + 1, right)
+        if all(map(is_settled, gap)):
+            covered.update(gap)
+    return covered
 
 
 def combining_classes(decomposed: dict[int, list[int]]) -> dict[int, int]:
@@ -223,12 +240,24 @@ def main(graphemes: Path, out: Path) -> None:
     excluded = {c for c in canonical if nfc.normalize_str(chr(c)) != chr(c)}
     write(
         out / "normalization.generated.ts",
-        "Decompositions and combining classes of Unicode 9.",
+        "Characters that decompose, and combining classes of Unicode 9.",
+        [
+            constant(
+                "DECOMPOSED",
+                "Ranges with all characters that decompose in Unicode 9, without Hangul, and with none that Unicode assigned later.",
+                runs_of(covering({*canonical, *compatible})),
+            ),
+            constant("EXCLUDED", "Characters that canonical composition never gives.", runs_of(excluded)),
+            constant("RANKS", "Marks, from the lowest combining class to the highest.", " / ".join(runs_of(by_rank[rank]) for rank in sorted(by_rank))),
+        ],
+    )
+
+    write(
+        out.parents[2] / "test/io/tokenizer/decompositions.generated.ts",
+        "Decompositions of Unicode 9.",
         [
             constant("CANONICAL", "Full canonical decompositions, without Hangul.", mapping(canonical)),
             constant("COMPATIBLE", "Full compatibility decompositions that differ from the canonical ones.", mapping(compatible)),
-            constant("EXCLUDED", "Characters that canonical composition never gives.", runs_of(excluded)),
-            constant("RANKS", "Marks, from the lowest combining class to the highest.", " / ".join(runs_of(by_rank[rank]) for rank in sorted(by_rank))),
         ],
     )
 

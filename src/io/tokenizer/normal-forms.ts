@@ -1,21 +1,38 @@
 /**
- * Unicode's normal forms with the tables of Unicode 9, by the algorithm of the crate that `tokenizers` uses. Characters
- * that Unicode assigned later are not changed.
+ * Unicode's normal forms with the decompositions of Unicode 9, by the algorithm of the crate that `tokenizers` uses.
+ * Characters that Unicode assigned later are not changed. The decompositions of the others come from the engine:
+ * Unicode's stability policy forbids that a later version changes them.
  */
 import { once, rangesOf, unitsOf } from "./characters.ts";
-import { mappingOf } from "./mapping.ts";
-import { CANONICAL, COMPATIBLE, EXCLUDED, RANKS } from "./normalization.generated.ts";
+import { DECOMPOSED, EXCLUDED, RANKS } from "./normalization.generated.ts";
 import type { Text } from "./text.ts";
 
 export type NormalForm = "NFC" | "NFD" | "NFKC" | "NFKD";
 
 type Decompositions = ReadonlyMap<number, readonly number[]>;
 
-const canonical: () => Decompositions = /* @__PURE__ */ once(() => mappingOf(CANONICAL));
+/** Returns the characters that a form decomposes. @throws Error if the engine has no or other tables */
+function decompositions(form: "NFD" | "NFKD", count: number): Decompositions {
+  const table = new Map<number, readonly number[]>();
+  const ranges = rangesOf(DECOMPOSED);
+  for (let i = 0; i + 1 < ranges.length; i += 2)
+    for (let c = ranges[i] ?? 0; c <= (ranges[i + 1] ?? 0); c++) {
+      const character = String.fromCodePoint(c);
+      const target = character.normalize(form);
+      if (target !== character)
+        table.set(
+          c,
+          Array.from(target, (one) => one.codePointAt(0) ?? 0),
+        );
+    }
+  if (table.size === count) return table;
+  const expected = `an engine that decomposes ${count} characters of Unicode 9`;
+  throw new Error(`${form}: expected ${expected}, got one that decomposes ${table.size}`);
+}
 
-const compatible: () => Decompositions = /* @__PURE__ */ once(
-  () => new Map([...canonical(), ...mappingOf(COMPATIBLE)]),
-);
+const canonical: () => Decompositions = /* @__PURE__ */ once(() => decompositions("NFD", 2060));
+
+const compatible: () => Decompositions = /* @__PURE__ */ once(() => decompositions("NFKD", 5722));
 
 /** The ranks of the combining classes of marks. All other characters have rank 0. */
 const ranks: () => ReadonlyMap<number, number> = /* @__PURE__ */ once(() => {
