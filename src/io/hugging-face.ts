@@ -8,6 +8,7 @@ import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
 import { readSlowTokenizer } from "./slow-tokenizer.ts";
+import { RARE_PARSERS } from "./tokenizer/rare-parsers.ts";
 import { readFast } from "./tokenizer/read-fast.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -121,7 +122,7 @@ export function readHuggingFaceTokenizer(
   if (chosen === "slow") return readSlowTokenizer(files);
   const copied = [tokenizer, tokenizerConfig, specialTokens, addedTokens, vocabulary];
   return pipe(
-    files.has(tokenizer) ? readFast(files) : refuse(tokenizer, "this file", "none"),
+    files.has(tokenizer) ? readFast(files, RARE_PARSERS) : refuse(tokenizer, "this file", "none"),
     map(({ pipeline, tokens, ids, maxLength }) => ({
       kind: "fast" as const,
       vocabulary: { tokens, ids },

@@ -1,6 +1,6 @@
 /** The models of tokenizer.json, which convert words to token ids. */
 import { type BytePairModel, bytePairs } from "./bpe.ts";
-import { type UnigramModel, unigrams } from "./unigram.ts";
+import type { UnigramModel } from "./unigram.ts";
 import { characterUnknown } from "./unknown.ts";
 
 export interface WordPieceModel {
@@ -29,7 +29,7 @@ export function tokenizeWord(model: Model, word: string): readonly number[] {
     case "BPE":
       return bytePairs(model, word);
     case "Unigram":
-      return unigrams(model, word);
+      return model.tokenize(word);
     default:
       return model satisfies never;
   }

@@ -5,7 +5,6 @@ import { characterFlags, FLAG, isAscii, type Ranges } from "./characters.ts";
 import { lowercase } from "./lowercase.ts";
 import { type Pattern, replaceMatches } from "./matches.ts";
 import { type NormalForm, normalForm } from "./normal-forms.ts";
-import { applyCharacterMap, type CharacterMap } from "./precompiled.ts";
 import { mapText, prepend, slice, type Text } from "./text.ts";
 
 /** Options of BERT's normalizer. */
@@ -23,7 +22,7 @@ export type Normalizer =
   | { readonly type: "Strip"; readonly left: boolean; readonly right: boolean }
   | { readonly type: "Replace"; readonly pattern: Pattern; readonly content: string }
   | { readonly type: "Prepend"; readonly prepend: string }
-  | { readonly type: "Precompiled"; readonly map: CharacterMap }
+  | { readonly type: "Precompiled"; readonly apply: (text: Text) => Text }
   | { readonly type: "Sequence"; readonly normalizers: readonly Normalizer[] };
 
 /** Normalizes a text. */
@@ -51,7 +50,7 @@ export function normalize(normalizer: Normalizer, text: Text): Text {
     case "Prepend":
       return prepend(text, normalizer.prepend);
     case "Precompiled":
-      return applyCharacterMap(normalizer.map, text);
+      return normalizer.apply(text);
     case "Sequence":
       return normalizer.normalizers.reduce((result, one) => normalize(one, result), text);
     default:

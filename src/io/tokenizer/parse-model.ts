@@ -14,10 +14,10 @@ import {
 } from "./json-fields.ts";
 import type { Model } from "./model.ts";
 import { createPairTable, setPairInto } from "./pair-table.ts";
-import { type UnigramModel, unigramModel } from "./unigram.ts";
+import type { Parsers } from "./parsers.ts";
 
 /** Parses a model. Problems are added to `fields.problems`; if there are any, the result must not be used. */
-export function parseModel(fields: Fields): Model {
+export function parseModel(fields: Fields, rare: Parsers): Model {
   const type = fields.json.type ?? inferredType(fields);
   switch (type) {
     case "WordPiece":
@@ -36,10 +36,13 @@ export function parseModel(fields: Fields): Model {
       };
     case "BPE":
       return parseBytePairs(fields);
-    case "Unigram":
-      return parseUnigram(fields);
     default:
-      complainInto(fields, "type", "one of WordPiece, BPE, Unigram, WordLevel");
+      if (type === "Unigram" && rare !== null) return rare.unigram(fields);
+      complainInto(
+        fields,
+        "type",
+        `one of WordPiece, BPE, ${rare === null ? "" : "Unigram, "}WordLevel`,
+      );
       return { type: "WordLevel", vocabulary: new Map(), unknownToken: "" };
   }
 }
@@ -131,22 +134,4 @@ function mergePair(value: JsonValue): readonly string[] | "version" | undefined 
   if (!Array.isArray(value) || value.length !== 2) return undefined;
   const [left, right] = value as readonly JsonValue[];
   return typeof left === "string" && typeof right === "string" ? [left, right] : undefined;
-}
-
-function parseUnigram(fields: Fields): UnigramModel {
-  const entries: (readonly [string, number])[] = [];
-  for (const [index, entry] of readList(fields, "vocab").entries()) {
-    const [token, score] = Array.isArray(entry) ? (entry as readonly JsonValue[]) : [];
-    if (typeof token === "string" && typeof score === "number") entries.push([token, score]);
-    else
-      fields.problems.push({
-        path: `${fields.path}.vocab[${index}]`,
-        expected: "a token and its score",
-        got: describe(entry),
-      });
-  }
-  const unknownId = (fields.json.unk_id ?? null) === null ? null : readCount(fields, "unk_id");
-  if (unknownId !== null && unknownId >= entries.length)
-    complainInto(fields, "unk_id", `an id below ${entries.length}`);
-  return unigramModel(entries, unknownId, readFlag(fields, "byte_fallback", false));
 }

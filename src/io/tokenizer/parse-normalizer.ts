@@ -4,11 +4,10 @@ import { isJsonObject } from "../json.ts";
 import { complainInto, type Fields, readFlag, readObjects, readText } from "./json-fields.ts";
 import type { Pattern } from "./matches.ts";
 import type { Normalizer } from "./normalizer.ts";
-import { parseCharacterMap } from "./precompiled.ts";
-import { parseRegularExpression } from "./regular-expression.ts";
+import type { Parsers, RareParsers } from "./parsers.ts";
 
 /** Parses a normalizer. Problems are added to `fields.problems`; if there are any, the result must not be used. */
-export function parseNormalizer(fields: Fields): Normalizer {
+export function parseNormalizer(fields: Fields, rare: Parsers): Normalizer {
   const { type } = fields.json;
   switch (type) {
     case "NFC":
@@ -34,24 +33,25 @@ export function parseNormalizer(fields: Fields): Normalizer {
     case "Strip":
       return { type, left: readFlag(fields, "strip_left"), right: readFlag(fields, "strip_right") };
     case "Replace":
-      return { type, pattern: parsePattern(fields), content: readText(fields, "content") };
+      return { type, pattern: parsePattern(fields, rare), content: readText(fields, "content") };
     case "Prepend":
       return { type, prepend: readText(fields, "prepend") };
     case "Precompiled": {
-      const map = parseCharacterMap(
-        `${fields.path}.precompiled_charsmap`,
-        readText(fields, "precompiled_charsmap"),
-      );
-      if (isLeft(map)) fields.problems.push(...map.left);
-      const empty = { units: new Uint32Array(1), replacements: new Uint8Array(), memo: new Map() };
-      return { type, map: isLeft(map) ? empty : map.right };
+      if (rare === null) break;
+      const path = `${fields.path}.precompiled_charsmap`;
+      const found = rare.characterMap(path, readText(fields, "precompiled_charsmap"));
+      if (isLeft(found)) fields.problems.push(...found.left);
+      return { type, apply: isLeft(found) ? (text) => text : found.right };
     }
     case "Sequence":
-      return { type, normalizers: readObjects(fields, "normalizers").map(parseNormalizer) };
-    default:
-      complainInto(fields, "type", `one of ${NORMALIZERS.join(", ")}`);
-      return { type: "Lowercase" };
+      return {
+        type,
+        normalizers: readObjects(fields, "normalizers").map((one) => parseNormalizer(one, rare)),
+      };
   }
+  const known = NORMALIZERS.filter((name) => rare !== null || name !== "Precompiled");
+  complainInto(fields, "type", `one of ${known.join(", ")}`);
+  return { type: "Lowercase" };
 }
 
 const NORMALIZERS: readonly string[] = [
@@ -72,18 +72,21 @@ const NORMALIZERS: readonly string[] = [
 ];
 
 /** Parses `pattern`: `{"String": ...}` or `{"Regex": ...}`. */
-export function parsePattern(fields: Fields): Pattern {
+export function parsePattern(
+  fields: Fields,
+  rare: Pick<RareParsers, "expression"> | null,
+): Pattern {
   const { pattern } = fields.json;
   if (isJsonObject(pattern)) {
     const { String: literal, Regex: expression } = pattern;
     if (typeof literal === "string") return literal;
-    if (typeof expression === "string") {
-      const parsed = parseRegularExpression(`${fields.path}.pattern`, expression);
+    if (typeof expression === "string" && rare !== null) {
+      const parsed = rare.expression(`${fields.path}.pattern`, expression);
       if (isLeft(parsed)) fields.problems.push(...parsed.left);
       else return parsed.right;
       return "";
     }
   }
-  complainInto(fields, "pattern", "an object with String or Regex");
+  complainInto(fields, "pattern", `an object with String${rare === null ? "" : " or Regex"}`);
   return "";
 }

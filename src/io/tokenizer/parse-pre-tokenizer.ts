@@ -10,10 +10,11 @@ import {
 } from "./json-fields.ts";
 import { BEHAVIORS } from "./matches.ts";
 import { parsePattern } from "./parse-normalizer.ts";
+import type { Parsers } from "./parsers.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
 
 /** Parses a pre-tokenizer. Problems are added to `fields.problems`; if there are any, the result must not be used. */
-export function parsePreTokenizer(fields: Fields): PreTokenizer {
+export function parsePreTokenizer(fields: Fields, rare: Parsers): PreTokenizer {
   const { type } = fields.json;
   switch (type) {
     case "BertPreTokenizer":
@@ -27,7 +28,7 @@ export function parsePreTokenizer(fields: Fields): PreTokenizer {
     case "Split":
       return {
         type,
-        pattern: parsePattern(fields),
+        pattern: parsePattern(fields, rare),
         behavior: readChoice(fields, "behavior", BEHAVIORS),
         invert: readFlag(fields, "invert"),
       };
@@ -48,7 +49,12 @@ export function parsePreTokenizer(fields: Fields): PreTokenizer {
         writesBytes: true,
       };
     case "Sequence":
-      return { type, preTokenizers: readObjects(fields, "pretokenizers").map(parsePreTokenizer) };
+      return {
+        type,
+        preTokenizers: readObjects(fields, "pretokenizers").map((one) =>
+          parsePreTokenizer(one, rare),
+        ),
+      };
     default:
       complainInto(fields, "type", `one of ${PRE_TOKENIZERS.join(", ")}`);
       return { type: "WhitespaceSplit" };

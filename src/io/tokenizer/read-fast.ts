@@ -6,6 +6,7 @@ import { addedVocabulary, addTokens, NOTHING_ADDED } from "./added-vocabulary.ts
 import { setNormalizer, setPreTokenizer, tokensToAdd } from "./fast-settings.ts";
 import type { Pipeline } from "./fast-tokenizer.ts";
 import { withoutLastBytes } from "./parse-pre-tokenizer.ts";
+import type { Parsers } from "./parsers.ts";
 import type { SettingsFiles } from "./stated-tokens.ts";
 import { tokenizerClassOf } from "./tokenizer-class.ts";
 import { parseTokenizerJson } from "./tokenizer-json.ts";
@@ -19,13 +20,14 @@ export interface ReadFast {
   readonly maxLength: number | undefined;
 }
 
-/** Reads tokenizer.json and the other files in its directory, as transformers does. */
+/** Reads tokenizer.json and the other files in its directory, as transformers does. `rare` reads rare parts. */
 export function readFast(
   files: ReadonlyMap<string, Uint8Array>,
+  rare: Parsers,
 ): Either<readonly Problem[], ReadFast> {
   const source = "tokenizer.json";
   const problems: Problem[] = [];
-  const parsed = parseTokenizerJson(source, files.get(source) ?? new Uint8Array());
+  const parsed = parseTokenizerJson(source, files.get(source) ?? new Uint8Array(), rare);
   const settings: SettingsFiles = {
     config: readJson(files, "tokenizer_config.json", problems),
     specialTokens: readJson(files, "special_tokens_map.json", problems),

@@ -6,8 +6,14 @@ import { byteTokens } from "./bpe.ts";
 import { createPairTable, type PairTable, pairValue, setPairInto } from "./pair-table.ts";
 import { characterUnknown } from "./unknown.ts";
 
-export interface UnigramModel {
+export interface UnigramModel extends Trie {
   readonly type: "Unigram";
+  /** Tokenizes a word. */
+  readonly tokenize: (word: string) => readonly number[];
+}
+
+/** The tokens of a model with their scores. */
+interface Trie {
   readonly vocabulary: ReadonlyMap<string, number>;
   /** The scores of tokens, which are logarithms of probabilities. */
   readonly scores: Float64Array;
@@ -44,8 +50,7 @@ export function unigramModel(
     if (node > 0) ends[node] = id;
   }
   const scores = Float64Array.from(entries, ([, score]) => score);
-  return {
-    type: "Unigram",
+  const trie: Trie = {
     vocabulary: new Map(entries.map(([token], id) => [token, id])),
     scores,
     unknownId,
@@ -55,10 +60,11 @@ export function unigramModel(
     unknownScore:
       scores.reduce((least, score) => Math.min(least, score), Infinity) - UNKNOWN_PENALTY,
   };
+  return { type: "Unigram", ...trie, tokenize: (word) => unigrams(trie, word) };
 }
 
 /** Tokenizes a word. @throws InputError if a character is not in the vocabulary and the model has no unknown token */
-export function unigrams(model: UnigramModel, word: string): readonly number[] {
+export function unigrams(model: Trie, word: string): readonly number[] {
   const ids: number[] = [];
   for (const piece of bestPieces(model, word)) {
     const id = model.vocabulary.get(piece);
@@ -72,7 +78,7 @@ export function unigrams(model: UnigramModel, word: string): readonly number[] {
 }
 
 /** Returns the pieces with the largest sum of scores. Consecutive unknown characters are one piece. */
-function bestPieces(model: UnigramModel, word: string): readonly string[] {
+function bestPieces(model: Trie, word: string): readonly string[] {
   const { edges, ends, scores, unknownScore } = model;
   const { length } = word;
   const best = new Float64Array(length + 1);
@@ -105,7 +111,7 @@ function bestPieces(model: UnigramModel, word: string): readonly string[] {
 
 /** Follows the best path back from the end of a word. */
 function piecesTo(
-  { unknownId }: UnigramModel,
+  { unknownId }: Trie,
   word: string,
   starts: Int32Array,
   tokens: Int32Array,

@@ -9,6 +9,7 @@ import { normalize } from "../../../src/io/tokenizer/normalizer.ts";
 import { parseNormalizer } from "../../../src/io/tokenizer/parse-normalizer.ts";
 import { parsePreTokenizer } from "../../../src/io/tokenizer/parse-pre-tokenizer.ts";
 import { preTokenize } from "../../../src/io/tokenizer/pre-tokenizer.ts";
+import { RARE_PARSERS } from "../../../src/io/tokenizer/rare-parsers.ts";
 import { readFast } from "../../../src/io/tokenizer/read-fast.ts";
 
 type TokenizerCase = readonly [
@@ -62,7 +63,7 @@ describe("normalizers", () => {
   test.each(vectors.normalizers.map(([json, cases]) => [shown(json), json, cases] as const))(
     "%s",
     (_, json, cases) => {
-      const normalizer = parsed(parseNormalizer, json);
+      const normalizer = parsed((fields) => parseNormalizer(fields, RARE_PARSERS), json);
       for (const [text, expected] of cases)
         expect([text, normalize(normalizer, { text, head: 0 }).text]).toEqual([text, expected]);
     },
@@ -73,7 +74,7 @@ describe("pre-tokenizers", () => {
   test.each(vectors.pre_tokenizers.map(([json, cases]) => [shown(json), json, cases] as const))(
     "%s",
     (_, json, cases) => {
-      const preTokenizer = parsed(parsePreTokenizer, json);
+      const preTokenizer = parsed((fields) => parsePreTokenizer(fields, RARE_PARSERS), json);
       for (const [text, expected] of cases) {
         const pieces = preTokenize(preTokenizer, { text, head: headOf(text) });
         expect([text, pieces.map((piece) => piece.text)]).toEqual([text, expected]);
@@ -90,7 +91,9 @@ describe("tokenizers", () => {
     }),
   )("%i: %s", (_, __, json, cases) => {
     const bytes = new TextEncoder().encode(JSON.stringify(json));
-    const { pipeline, tokens } = getOrThrow(readFast(new Map([["tokenizer.json", bytes]])));
+    const { pipeline, tokens } = getOrThrow(
+      readFast(new Map([["tokenizer.json", bytes]]), RARE_PARSERS),
+    );
     for (const [text, pair, maxLength, side, addSpecialTokens, ids, types, decoded] of cases) {
       const own = encodeFast(
         { ...pipeline, truncationSide: side ?? "right" },
