@@ -5,12 +5,7 @@
  * @module espalier/classifier
  */
 
-export {
-  type Classification,
-  type Classifier,
-  type ClassifierOptions,
-  loadClassifier,
-} from "./run/classifier.ts";
+export { type ClassifierOptions, loadClassifier } from "./run/classifier.ts";
 export { type EvaluateClassifierOptions, evaluateClassifier } from "./run/classifier-evaluation.ts";
 export {
   type FineTuneClassifierOptions,
@@ -18,5 +13,6 @@ export {
   type FineTuningRun,
   fineTuneClassifier,
 } from "./run/classifier-training.ts";
+export type { Classification, Classifier } from "./run/created-classifier.ts";
 export type { ClassifierFile, ClassifierRow, ClassifierRows } from "./run/given-files.ts";
 export type { EvaluationDocument } from "./run/model-evaluation.ts";

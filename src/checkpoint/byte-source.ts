@@ -1,6 +1,6 @@
 /** A file in memory as the source of a checkpoint. */
 import { plainBytes } from "../io/bytes.ts";
-import type { CheckpointSource } from "./open.ts";
+import type { CheckpointSource } from "./open-safetensors.ts";
 
 export function byteSource(name: string, bytes: Uint8Array): CheckpointSource {
   const plain = plainBytes(bytes);

@@ -13,11 +13,8 @@ import {
   refuse,
   right,
 } from "../core/either.ts";
-import type { ByteSource } from "../io/byte-source.ts";
-import { plainBytes } from "../io/bytes.ts";
 import { CONTENT_BYTES, looksLike } from "../io/content.ts";
 import { elementBytes } from "../io/dtypes.ts";
-import { parseSafetensorsHeader, safetensorsHeaderEnd } from "../io/safetensors-header.ts";
 import { parseShardIndex, shardProblems } from "../io/shard-index.ts";
 import {
   isTorchFile,
@@ -28,45 +25,9 @@ import {
 } from "../io/torch-checkpoint.ts";
 import { elementCount } from "../prune/layer.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import { type CheckpointSource, openSafetensors } from "./open-safetensors.ts";
 import { unpacking } from "./packed-checkpoint.ts";
 import { PACKED_METADATA } from "./packed-manifest.ts";
-
-/** The bytes of a file to open, and a function that closes the file. */
-export interface CheckpointSource extends ByteSource {
-  readonly close: () => void;
-}
-
-function openSafetensors(
-  source: CheckpointSource,
-  file: string,
-): Either<readonly Problem[], Checkpoint> {
-  const { name: path, size, close } = source;
-  return pipe(
-    safetensorsHeaderEnd(source.read(0, Math.min(CONTENT_BYTES, size)), size, path),
-    chain((dataBegin) =>
-      pipe(
-        parseSafetensorsHeader(source.read(0, dataBegin), size, { source: path }),
-        map(
-          ({ entries, metadata, aliases }): Checkpoint => ({
-            path,
-            layout: "file",
-            index: null,
-            tied: aliases,
-            files: [{ name: file, bytes: size, dataBegin, metadata }],
-            entries: [...entries].map(([name, entry]) => ({ ...entry, name, file })),
-            read: ({ begin, end, dtype, shape }, memory) => ({
-              dtype,
-              shape,
-              bytes: plainBytes(source.read(begin, end, memory)),
-            }),
-            readHeader: () => source.read(0, dataBegin),
-            close,
-          }),
-        ),
-      ),
-    ),
-  );
-}
 
 /** Converts a tensor in a `torch.save` file to a checkpoint entry. */
 function torchEntry(file: string, tensor: TorchTensor): CheckpointEntry {
@@ -118,6 +79,8 @@ function openEither(
     return refuse(source.name, "a safetensors file or one that torch.save wrote", other);
   return pipe(openSafetensors(source, file), chain(unpacking));
 }
+
+export type { CheckpointSource };
 
 /**
  * Opens one file in any supported format. A pickle is parsed only as dictionaries of tensors, and no code in it is

@@ -8,9 +8,10 @@ import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
 import { readSlowTokenizer } from "./slow-tokenizer.ts";
+import type { Parsers } from "./tokenizer/parsers.ts";
 import { RARE_PARSERS } from "./tokenizer/rare-parsers.ts";
 import { readFast } from "./tokenizer/read-fast.ts";
-import type { Tokenizer } from "./tokenizer.ts";
+import type { FastTokenizer, Tokenizer } from "./tokenizer.ts";
 
 /** The contents of a directory's files, by file name. */
 export type DirectoryFiles = ReadonlyMap<string, Uint8Array>;
@@ -115,14 +116,23 @@ export function readHuggingFaceTokenizer(
   kind?: TokenizerKind,
 ): Either<readonly Problem[], Tokenizer> {
   checkFiles(files);
-  const { tokenizer, vocabulary, tokenizerConfig, specialTokens, addedTokens } = HUGGING_FACE_FILES;
+  const { tokenizer, vocabulary } = HUGGING_FACE_FILES;
   if (kind === undefined && !files.has(tokenizer) && !files.has(vocabulary))
     return refuse(`${tokenizer}, ${vocabulary}`, "one of these files", "neither");
   const chosen = kind ?? (files.has(tokenizer) ? "fast" : "slow");
   if (chosen === "slow") return readSlowTokenizer(files);
+  return readFastTokenizer(files, RARE_PARSERS);
+}
+
+/** Reads the tokenizer of tokenizer.json. Without the parsers of rare parts, such parts are refused by name. */
+export function readFastTokenizer(
+  files: DirectoryFiles,
+  rare: Parsers,
+): Either<readonly Problem[], FastTokenizer> {
+  const { tokenizer, vocabulary, tokenizerConfig, specialTokens, addedTokens } = HUGGING_FACE_FILES;
   const copied = [tokenizer, tokenizerConfig, specialTokens, addedTokens, vocabulary];
   return pipe(
-    files.has(tokenizer) ? readFast(files, RARE_PARSERS) : refuse(tokenizer, "this file", "none"),
+    files.has(tokenizer) ? readFast(files, rare) : refuse(tokenizer, "this file", "none"),
     map(({ pipeline, tokens, ids, maxLength }) => ({
       kind: "fast" as const,
       vocabulary: { tokens, ids },

@@ -4,7 +4,6 @@ import { checkString } from "../core/checks.ts";
 import { InputError } from "../core/either.ts";
 import { MOST_THREADS } from "../kernels/backend.ts";
 import {
-  type Classifier,
   type ClassifierOptions,
   checkClassifierOptions,
   loadStoredClassifier,
@@ -22,6 +21,7 @@ import {
   type TrainingOptions,
   trainingRun,
 } from "../run/classifier-training.ts";
+import type { Classifier } from "../run/created-classifier.ts";
 import {
   type ClassifierFile,
   type ClassifierRows,

@@ -6,29 +6,24 @@ import {
   checkNumber,
   checkOneOf,
   checkOptions,
-  checkRecords,
-  checkString,
   mismatch,
 } from "../core/checks.ts";
-import { InputError, refuseInput } from "../core/either.ts";
-import type { ProblemType } from "../core/problem-type.ts";
-import { pairProblems } from "../experiment/model-fit.ts";
+import { refuseInput } from "../core/either.ts";
 import { TOKENIZER_KINDS, type TokenizerKind } from "../io/hugging-face.ts";
-import type { TextRow } from "../io/rows/row-reader.ts";
 import { createThreadedBackend, MOST_THREADS, type ThreadedBackend } from "../kernels/backend.ts";
 import type { StartThread } from "../kernels/simd/threads.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { typicalCosts } from "../sparse/typical-costs.ts";
-import { answerOf } from "./classification.ts";
+import { type Classifier, createClassifier, MODEL } from "./created-classifier.ts";
+import { longestInput } from "./encoded-logits.ts";
 import { type ClassifierFile, checkFiles, filesIn } from "./given-files.ts";
-import { computeLogits, type InferenceSettings, longestInput } from "./inference.ts";
+import { computeLogits, type InferenceSettings } from "./inference.ts";
 import { createMemoryStorage } from "./memory-storage.ts";
 import { outputMeaning } from "./model-labels.ts";
 import type { OutputMeaning } from "./prediction.ts";
 import { type LoadedClassifier, openClassifier } from "./sparse-classifier.ts";
 import type { RunStorage } from "./storage.ts";
-import { createTurn } from "./turn.ts";
 
 /** How kernels run. */
 export interface KernelOptions {
@@ -55,43 +50,6 @@ export interface ClassifierOptions extends KernelOptions {
   readonly threshold?: number | undefined;
   /** Which tokenizer to read. Default: the fast one if there is a tokenizer.json. */
   readonly tokenizer?: TokenizerKind | undefined;
-}
-
-/** A text to classify, or a pair of texts. */
-export type ClassifierText =
-  | string
-  | { readonly text: string; readonly textPair?: string | undefined };
-
-/** What a classifier says about a text. */
-export interface Classification {
-  /** The most probable label; null for regression and for several labels a text. */
-  readonly label: string | null;
-  /** The predicted labels: one, or for several labels a text those above the threshold. Empty for regression. */
-  readonly labels: readonly string[];
-  /** The probability of each label, in the order of the classifier's labels. Empty for regression. */
-  readonly probabilities: readonly number[];
-  /** The outputs of the model: one for each label, or the values of regression. */
-  readonly logits: readonly number[];
-}
-
-/** A classifier in memory. {@link Classifier.dispose} frees it. */
-export interface Classifier {
-  /** The names of the labels. */
-  readonly labels: readonly string[];
-  readonly problemType: ProblemType;
-  /** The kernel variant that runs. */
-  readonly variant: KernelVariant;
-  /** Messages about stored tensors that are not used. */
-  readonly notices: readonly string[];
-  /**
-   * Classifies texts, and lets other events run between batches.
-   *
-   * @throws TypeError if the texts are not a list of texts, InputError if the model takes no pairs, RangeError after
-   *   `dispose`
-   */
-  classify(texts: readonly ClassifierText[]): Promise<readonly Classification[]>;
-  /** Frees the memory and ends the threads. A second call does nothing. */
-  dispose(): void;
 }
 
 /** The parts of a classifier for evaluations. */
@@ -195,8 +153,6 @@ export async function loadClassifier(
   return loadStoredClassifier(storage, MODEL, options, backendsWith(options.startThread));
 }
 
-const MODEL = "model";
-
 /** Loads a classifier from a directory of a storage. The options are checked. */
 export async function loadStoredClassifier(
   storage: RunStorage,
@@ -216,8 +172,10 @@ export async function loadStoredClassifier(
     try {
       const costs = typicalCosts(backend.kernels.variant);
       const classifier = open.create(backend, { executions: layers, costs });
-      const model = { classifier, tokenizer };
-      return classifierOf({ model, config, meaning, threshold, sizes, notices }, backend);
+      return classifierOf(
+        { model: { classifier, tokenizer }, config, meaning, threshold, sizes, notices },
+        backend,
+      );
     } catch (error) {
       backend.stop();
       throw error;
@@ -236,65 +194,20 @@ function classifierOf(
   { sizes, notices, ...loaded }: Loaded,
   { kernels, stop }: ThreadedBackend,
 ): Classifier {
-  const { model, config, meaning, threshold } = loaded;
-  let isDisposed = false;
-  const settings = (signal?: StopSignal): InferenceSettings => {
-    const turn = createTurn(signal);
-    const checked = async (): Promise<void> => {
-      await turn();
-      if (isDisposed) throw new RangeError("classifier: expected one in use, got a disposed one");
-    };
-    return { ...sizes, turn: checked };
-  };
-  const classifier: Classifier = {
-    labels: meaning.names,
-    problemType: meaning.problemType,
-    variant: kernels.variant,
+  const { model } = loaded;
+  const { classifier, turnFor } = createClassifier({
+    ...loaded,
     notices,
-    classify: async (texts) => {
-      const rows = rowsOf(texts);
-      const hasPairs = rows.some(({ textPair }) => textPair !== null);
-      const problems = pairProblems("texts", { path: MODEL, value: { config } }, hasPairs);
-      if (problems.length > 0) throw new InputError(problems);
-      const used = settings();
-      await used.turn();
-      const logits = await computeLogits(model, rows, used, (_, i) => `texts[${i}]`);
-      const outputs = meaning.names.length;
-      return rows.map((row, i) => {
-        const own = logits.subarray(i * outputs, (i + 1) * outputs);
-        const {
-          answer,
-          labels,
-          probabilities,
-          logits: values,
-        } = answerOf(meaning, row, own, threshold);
-        return {
-          label: answer !== null && probabilities !== null ? answer : null,
-          labels: labels ?? (answer === null ? [] : [answer]),
-          probabilities: probabilities ?? [],
-          logits: values,
-        };
-      });
-    },
-    dispose: () => {
-      if (isDisposed) return;
-      isDisposed = true;
+    variant: kernels.variant,
+    logits: (rows, turn, placeOf) => computeLogits(model, rows, { ...sizes, turn }, placeOf),
+    release: () => {
       model.classifier.release();
       stop();
     },
-  };
-  parts.set(classifier, { ...loaded, settings });
-  return classifier;
-}
-
-function rowsOf(texts: readonly ClassifierText[]): readonly TextRow[] {
-  const asObjects = Array.isArray(texts)
-    ? texts.map((text) => (typeof text === "string" ? { text } : text))
-    : texts;
-  checkRecords("texts", asObjects, "text");
-  return (asObjects as readonly Exclude<ClassifierText, string>[]).map(({ text, textPair }, i) => {
-    checkString(`texts[${i}].text`, text);
-    if (textPair !== undefined) checkString(`texts[${i}].textPair`, textPair);
-    return { text, textPair: textPair ?? null };
   });
+  parts.set(classifier, {
+    ...loaded,
+    settings: (signal) => ({ ...sizes, turn: turnFor(signal) }),
+  });
+  return classifier;
 }

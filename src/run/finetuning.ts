@@ -40,9 +40,10 @@ import { parseVocabulary } from "../io/vocabulary.ts";
 import { parseModelConfigOrThrow } from "../model/config.ts";
 import { metricsOf } from "../train/metrics/named-metrics.ts";
 import type { EvaluationTexts } from "./final-models.ts";
-import { type OpenModel, openModelDirectory, readTensors } from "./model-directory.ts";
+import { openModelDirectory, readTensors } from "./model-directory.ts";
 import type { RowTokenizer } from "./row-file.ts";
 import { joinPath, kindProblem, type RunStorage, readNamedFile } from "./storage.ts";
+import type { OpenModel } from "./stored-model.ts";
 import {
   describeRows,
   type RowFilesRequest,

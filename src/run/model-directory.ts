@@ -1,11 +1,7 @@
 /** Reads and saves models in Hugging Face's directory layout. All commands read models with these functions. */
 
 import { pipe } from "fp-ts/function";
-import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
-import { isFloatingPoint } from "../checkpoint/zero-pruned.ts";
 import {
-  allOf,
-  chain,
   type Either,
   InputError,
   isLeft,
@@ -13,33 +9,27 @@ import {
   left,
   map,
   type Problem,
-  prefixPaths,
   right,
-  unlessProblems,
 } from "../core/either.ts";
-import type { LoadedModel, ModelOf } from "../experiment/starting-model.ts";
+import type { LoadedModel } from "../experiment/starting-model.ts";
 import {
   HUGGING_FACE_FILES,
-  readHuggingFaceConfig,
   readHuggingFaceTokenizer,
   type TokenizerKind,
 } from "../io/hugging-face.ts";
 import { writeHuggingFaceDirectory } from "../io/hugging-face-writer.ts";
-import { canonicalNames } from "../io/parameter-names.ts";
-import { asFloat32, tensorFromFloat32 } from "../io/safetensors.ts";
+import { tensorFromFloat32 } from "../io/safetensors.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
-import { type ModelConfig, parseModelConfig } from "../model/config.ts";
-import { type NamedValues, parameterList } from "../model/parameters.ts";
+import type { NamedValues } from "../model/parameters.ts";
 import {
-  type FileMap,
   inDirectory,
-  joinPath,
   kindProblem,
   type RunStorage,
   readDirectory,
   writeDirectory,
 } from "./storage.ts";
 import { openStoredCheckpoint } from "./stored-checkpoint.ts";
+import { type OpenModel, storedModel } from "./stored-model.ts";
 
 /** The contents of a model directory to write. */
 export interface SavedModel {
@@ -47,13 +37,6 @@ export interface SavedModel {
   readonly config: Readonly<Record<string, unknown>>;
   readonly tensors: ReadonlyMap<string, NamedValues>;
   readonly tokenizer: Tokenizer;
-}
-
-/** A model with open files, from which tensors are read one at a time. */
-export interface OpenModel extends ModelOf<CheckpointEntry> {
-  /** Reads a tensor as float32, which may share the storage's bytes. @throws InputError for a damaged packed tensor, or an error from the storage */
-  readonly read: (entry: CheckpointEntry) => NamedValues;
-  readonly close: () => void;
 }
 
 const { weights: WEIGHTS, ...SMALL_FILES } = HUGGING_FACE_FILES;
@@ -75,76 +58,10 @@ export async function openModelDirectory(
   const files = await readDirectory(storage, directory, (name) => SMALL_FILE_NAMES.includes(name));
   const opened = await (storage.openCheckpoint?.(directory) ??
     openStoredCheckpoint(storage, directory));
-  const model = pipe(
-    allOf({
-      config: readConfig(directory, files),
-      checkpoint: opened,
-      tokenizer: pipe(readHuggingFaceTokenizer(files, kind), inDirectory(directory)),
-    }),
-    chain(({ config, checkpoint, tokenizer }) =>
-      pipe(
-        nameTensors(config, checkpoint),
-        map((named) => ({
-          ...named,
-          config,
-          tokenizer,
-          weights: checkpoint.path,
-          read: (entry: CheckpointEntry) => {
-            return { shape: entry.shape, data: asFloat32(checkpoint.read(entry)) };
-          },
-          close: checkpoint.close,
-        })),
-      ),
-    ),
-  );
+  const tokenizer = pipe(readHuggingFaceTokenizer(files, kind), inDirectory(directory));
+  const model = storedModel(directory, files, opened, tokenizer);
   if (isLeft(model) && isRight(opened)) opened.right.close();
   return model;
-}
-
-function readConfig(directory: string, files: FileMap): Either<readonly Problem[], ModelConfig> {
-  return pipe(
-    readHuggingFaceConfig(files),
-    inDirectory(directory),
-    chain((json) =>
-      pipe(
-        parseModelConfig(json),
-        prefixPaths(`${joinPath(directory, HUGGING_FACE_FILES.config)}: `),
-      ),
-    ),
-  );
-}
-
-/** Splits a checkpoint into tensors that are parameters of a model, by name in transformers, and unused names. */
-function nameTensors(
-  config: ModelConfig,
-  { path, entries, tied }: Checkpoint,
-): Either<readonly Problem[], Pick<OpenModel, "tensors" | "unused">> {
-  const stored = new Map(entries.map((entry) => [entry.name, { stored: entry.name, entry }]));
-  for (const [alias, name] of tied) {
-    const first = stored.get(name);
-    if (first !== undefined) stored.set(alias, { stored: alias, entry: first.entry });
-  }
-  return pipe(
-    canonicalNames(config.modelType, stored),
-    prefixPaths(`${path}: `),
-    chain((named) => {
-      const names = parameterList(config).map(({ name }) => name);
-      const tensors = new Map(
-        names.flatMap((name) => {
-          const found = named.get(name);
-          return found === undefined ? [] : [[name, found.entry] as const];
-        }),
-      );
-      const problems = [...tensors].flatMap(([name, { dtype }]): readonly Problem[] => {
-        if (isFloatingPoint(dtype)) return [];
-        return [{ path: `${path}: ${name}`, expected: "floating-point numbers", got: dtype }];
-      });
-      const unused = [...named].flatMap(([name, { stored }]) =>
-        tensors.has(name) ? [] : [stored],
-      );
-      return unlessProblems(problems, { tensors, unused });
-    }),
-  );
 }
 
 /** Reads a model with the values of all its tensors. Otherwise like {@link openModelDirectory}. */

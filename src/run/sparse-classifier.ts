@@ -1,17 +1,12 @@
 /** Loads a classifier for inference from a directory in Hugging Face's layout. The checkpoint may be packed. */
 
-import { getOrThrow, InputError } from "../core/either.ts";
-import { modelFit } from "../experiment/model-fit.ts";
+import { getOrThrow } from "../core/either.ts";
 import type { TokenizerKind } from "../io/hugging-face.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { NamedValues } from "../model/parameters.ts";
-import {
-  createSparseClassifier,
-  type SparseClassifier,
-  type SparseClassifierOptions,
-} from "../sparse/classifier.ts";
+import type { SparseClassifier, SparseClassifierOptions } from "../sparse/classifier.ts";
+import { completeClassifier, type OpenClassifier } from "./complete-classifier.ts";
 import { openModelDirectory } from "./model-directory.ts";
 import { outputMeaning } from "./model-labels.ts";
 import type { RunStorage } from "./storage.ts";
@@ -36,19 +31,6 @@ export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "to
   readonly tokenizer?: TokenizerKind | undefined;
 }
 
-/** A classifier whose weights are not loaded yet. */
-export interface OpenClassifier {
-  readonly config: ModelConfig;
-  readonly tokenizer: Tokenizer;
-  /** Messages for the user about stored tensors that are not used. */
-  readonly notices: readonly string[];
-  /** Reads a parameter by its name in transformers. */
-  readonly read: (name: string) => NamedValues;
-  /** Loads the weights. @throws TypeError or RangeError for invalid options */
-  readonly create: (backend: Backend, options: SparseClassifierOptions) => SparseClassifier;
-  readonly close: () => void;
-}
-
 /**
  * Opens a sequence classifier, and checks that its weights are complete.
  *
@@ -61,23 +43,7 @@ export async function openClassifier(
   kind: TokenizerKind | undefined,
 ): Promise<OpenClassifier> {
   const model = getOrThrow(await openModelDirectory(storage, directory, "MODEL", kind));
-  const { config, tokenizer, weights, tensors } = model;
-  const { problems, notices } = modelFit({ path: directory, value: model }, true);
-  if (problems.length > 0) {
-    model.close();
-    throw new InputError(problems);
-  }
-  const read = (name: string): NamedValues => {
-    const entry = tensors.get(name);
-    if (entry === undefined)
-      throw new RangeError(`${name}: expected a tensor in ${weights}, got none`);
-    return model.read(entry);
-  };
-  return {
-    ...{ config, tokenizer, notices, read },
-    create: (backend, options) => createSparseClassifier(backend, config, read, options),
-    close: model.close,
-  };
+  return completeClassifier(directory, model);
 }
 
 /**

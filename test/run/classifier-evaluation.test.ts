@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, expect, test } from "vitest";
 import { evaluateClassifier as evaluatePath } from "../../src/node/classifier.ts";
-import { type Classifier, loadClassifier } from "../../src/run/classifier.ts";
+import { loadClassifier } from "../../src/run/classifier.ts";
 import { evaluateClassifier } from "../../src/run/classifier-evaluation.ts";
+import type { Classifier } from "../../src/run/created-classifier.ts";
 import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
 import { csvFile, glueFile, labelledRows, modelFiles } from "./classifier-files.ts";
 
