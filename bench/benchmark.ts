@@ -1,9 +1,10 @@
 /** The interface of a benchmark: its context, and its results as tables and curves. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { BenchRequest } from "../src/cli/bench.ts";
 import type { KernelVariant } from "../src/kernels/table.ts";
 import type { LinePlot } from "../src/report/line-plot.ts";
 import type { Spread } from "./measure.ts";
-import type { Peer } from "./peers/peer.ts";
+import type { Peer, PeerHeap } from "./peers/peer.ts";
 
 /** The programs of the peers, in bench/peers/. */
 export const PEER_SCRIPTS = [
@@ -15,6 +16,12 @@ export const PEER_SCRIPTS = [
   "jax_js.mjs",
   "tfjs.mjs",
   "onnxruntime.mjs",
+  "espalier.mjs",
+  "onnxruntime_session.mjs",
+  "onnxruntime_session.py",
+  "transformers_js.mjs",
+  "deepsparse_session.py",
+  "quantize_onnx.py",
 ] as const;
 /** The name of a peer's program. */
 export type PeerScript = (typeof PEER_SCRIPTS)[number];
@@ -27,8 +34,18 @@ export interface BenchContext {
   readonly threads: readonly number[];
   /** Rounds in which all subjects take turns; null: the benchmark's own number. */
   readonly rounds: number | null;
+  /** Whether peers are measured. */
+  readonly runsPeers: boolean;
   /** Starts a peer; undefined if peers are off or this one is not installed. */
-  readonly startPeer: (script: PeerScript, request: unknown) => Promise<Peer | undefined>;
+  readonly startPeer: (
+    script: PeerScript,
+    request: unknown,
+    heap?: PeerHeap,
+  ) => Promise<Peer | undefined>;
+  /** Starts this library in a separate process, with or without `--peers`. */
+  readonly startOwn: (request: unknown, heap?: PeerHeap) => Promise<Peer>;
+  /** The deployed model; null: a seeded one. */
+  readonly model: BenchRequest["model"];
   /** Runs the benchmark's probe on a case in a separate process with the same flags. */
   readonly probe: (name: string, variant: KernelVariant, argument: unknown) => Promise<unknown>;
   /** Reports what is being measured. */

@@ -3,6 +3,7 @@ import type { BenchmarkName } from "../src/cli/bench.ts";
 import type { Benchmark } from "./benchmark.ts";
 import { checkpointBenchmark } from "./checkpoint.ts";
 import { conversionBenchmark } from "./conversion.ts";
+import { deploymentBenchmark } from "./deployment.ts";
 import { gemmBenchmark } from "./gemm.ts";
 import { groupsBenchmark } from "./groups.ts";
 import { growthBenchmark } from "./growth.ts";
@@ -33,6 +34,7 @@ export const BENCHMARKS: Readonly<Record<BenchmarkName, Benchmark>> = {
   "sparse-products": sparseProductsBenchmark,
   "sparse-linear": sparseLinearBenchmark,
   inference: inferenceBenchmark,
+  deployment: deploymentBenchmark,
   packing: packingBenchmark,
   gemm: gemmBenchmark,
   kernels: kernelsBenchmark,

@@ -28,16 +28,23 @@ function probeBy(script: string): BenchContext["probe"] {
 }
 
 function contextOf(request: BenchRequest, { err, workerScript, signal }: Console): BenchContext {
-  const { variants, threads, rounds, peersDirectory } = request;
+  const { variants, threads, rounds, peersDirectory, runsPeers, model } = request;
   return {
     variants,
     threads,
     rounds,
-    startPeer: async (script, asked) => {
-      if (peersDirectory === null) return undefined;
-      const peer = await startPeer(join(peersDirectory, script), asked);
+    runsPeers,
+    model,
+    startPeer: async (script, asked, heap) => {
+      if (!runsPeers) return undefined;
+      const peer = await startPeer(join(peersDirectory, script), asked, heap);
       if (peer === undefined) err.write(`${script}: its engine is not installed\n`);
       return peer;
+    },
+    startOwn: async (asked, heap) => {
+      const own = await startPeer(join(peersDirectory, "espalier.mjs"), asked, heap);
+      if (own === undefined) throw new Error("espalier.mjs: expected the build in dist");
+      return own;
     },
     probe: probeBy(workerScript === null ? "" : fileURLToPath(workerScript)),
     say: () => undefined,

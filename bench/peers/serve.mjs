@@ -1,4 +1,5 @@
-/** The protocol of peers in JavaScript: reads a request, writes a description, times the work that each line names. */
+/** The protocol of peers in JavaScript: reads a request, writes a description, then answers each line. */
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 const NOT_INSTALLED = 3;
@@ -8,9 +9,33 @@ function isMissing(error) {
   return error?.code === "ERR_MODULE_NOT_FOUND" || error?.code === "MODULE_NOT_FOUND";
 }
 
+/** The peak memory of this process in bytes. */
+function peakMemory() {
+  try {
+    const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    return Number(kilobytes) * 1024;
+  } catch {
+    return process.resourceUsage().maxRSS * 1024;
+  }
+}
+
+/** Mean milliseconds of a run, which is repeated until `least` milliseconds have passed. */
+async function timed(run, least) {
+  const start = performance.now();
+  let runs = 0;
+  let elapsed = 0;
+  do {
+    await run();
+    runs++;
+    elapsed = performance.now() - start;
+  } while (elapsed < least);
+  return elapsed / runs;
+}
+
 /**
- * Serves standard input until it ends. `load` returns the name of the peer and its runs for a request. Exits with
- * status 3 if a package is not installed.
+ * Serves standard input until it ends. `load` returns the name of the peer, its runs and its answers for a request. A
+ * line is the name of an answer, which is written as JSON, or of a run, optionally with the milliseconds to fill. Exits
+ * with status 3 if a package is not installed.
  */
 export async function servePeer(load) {
   const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -22,12 +47,17 @@ export async function servePeer(load) {
     if (isMissing(error)) process.exit(NOT_INSTALLED);
     throw error;
   }
-  const { name, runs } = peer;
+  const { name, runs, answers = {} } = peer;
   console.log(JSON.stringify({ name, kinds: Object.keys(runs) }));
+  const known = { peak: peakMemory, ...answers };
   for await (const line of lines) {
-    const start = performance.now();
-    await runs[line.trim()]();
-    console.log(performance.now() - start);
+    const [asked, least = "0"] = line.trim().split(" ");
+    const answer = known[asked];
+    console.log(
+      answer === undefined
+        ? await timed(runs[asked], Number(least))
+        : JSON.stringify(await answer()),
+    );
   }
   // Threads of the engine would keep the process alive.
   process.exit(0);

@@ -8,6 +8,8 @@ import { refuseInput } from "../core/either.ts";
 import { availableVariants, MOST_THREADS } from "../kernels/backend.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { type Engine, turnOnFlagsOf } from "../node/engine.ts";
+import { kindOfPath } from "../node/files.ts";
+import { findModelOrThrow } from "../node/model-name.ts";
 import { type Command, defineCommand, type ExitCode } from "./command.ts";
 import type { Console } from "./console.ts";
 import {
@@ -34,11 +36,15 @@ export const BENCHMARK_NAMES = [
   "sparse-products",
   "sparse-linear",
   "inference",
+  "deployment",
   "packing",
   "gemm",
   "kernels",
 ] as const;
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
+
+/** The benchmarks that take a classifier. */
+const DEPLOYMENT_BENCHMARKS: readonly BenchmarkName[] = ["deployment"];
 
 export interface BenchRequest {
   readonly names: readonly BenchmarkName[];
@@ -46,8 +52,12 @@ export interface BenchRequest {
   readonly threads: readonly number[];
   /** The number of rounds; null for the default of each benchmark. */
   readonly rounds: number | null;
-  /** The directory with the programs that run other libraries (peers); null if no peers are measured. */
-  readonly peersDirectory: string | null;
+  /** The directory with the programs that run in processes of their own. */
+  readonly peersDirectory: string;
+  /** Whether programs of other libraries (peers) are measured. */
+  readonly runsPeers: boolean;
+  /** The directories of the deployed classifier and of the same before pruning; null for a seeded one. */
+  readonly model: { readonly pruned: string; readonly dense: string } | null;
   /** The directory for result files; null if no files are written. */
   readonly output: string | null;
   readonly json: boolean;
@@ -75,6 +85,14 @@ const OPTIONS = {
     { least: 1 },
     "rounds in which all take turns (default: each benchmark's own number)",
   ),
+  model: textOption(
+    "DIR",
+    "the pruned classifier of deployment benchmarks, or a model in the Hugging Face cache (default: a seeded one of MiniLM's shape, 4x1 at 90 %)",
+  ),
+  dense: textOption(
+    "DIR",
+    "the same classifier before pruning, for dense subjects (default: --model)",
+  ),
   out: textOption("DIR", "write NAME.json and, if there are curves, NAME.svg of each there"),
   probe: textOption(
     "JSON",
@@ -92,6 +110,26 @@ function chosen(only: string | undefined): readonly BenchmarkName[] {
   const unknown = asked.find((name) => !known.includes(name));
   if (unknown !== undefined) refuseInput("--only", `names of ${known.join(", ")}`, unknown);
   return BENCHMARK_NAMES.filter((name) => asked.includes(name));
+}
+
+/** Returns the directory that an option names. Throws if there is none. */
+async function directoryOf(option: string, given: string): Promise<string> {
+  const { path } = await findModelOrThrow(option, given);
+  const kind = await kindOfPath(path);
+  return kind === "directory" ? path : refuseInput(option, "a directory", `${kind}: ${given}`);
+}
+
+/** Returns the directories of the classifier to deploy; null if none is given. */
+async function modelOf(
+  { model, dense }: Values,
+  names: readonly BenchmarkName[],
+): Promise<BenchRequest["model"]> {
+  if (model === undefined)
+    return dense === undefined ? null : refuseInput("--dense", "--model beside it", "none");
+  if (!DEPLOYMENT_BENCHMARKS.some((name) => names.includes(name)))
+    refuseInput("--model", `--only with ${DEPLOYMENT_BENCHMARKS.join(", ")}`, names.join(", "));
+  const pruned = await directoryOf("--model", model);
+  return { pruned, dense: dense === undefined ? pruned : await directoryOf("--dense", dense) };
 }
 
 /** Turns on the flags of a variant. Returns whether the engine can run the variant. */
@@ -154,18 +192,21 @@ export const benchCommand: Command = defineCommand({
   summary: "measure this library's speed and memory, and compare them with installed peers",
   description: [
     "Runs the benchmarks of bench/ on seeded data. All subjects take turns in every round, so that a busy machine slows all of them down; figures are medians, with the lowest and highest.",
-    "Peers: PyTorch for the interpreter that PYTHON names (default python3), and those in JavaScript after `npm ci --ignore-scripts` in the package's bench/peers. A peer that is not installed is named and left out.",
+    "Peers: PyTorch and onnxruntime for the interpreter that PYTHON names (default python3), DeepSparse for DEEPSPARSE_PYTHON (default PYTHON), and those in JavaScript after `npm ci --ignore-scripts` in the package's bench/peers. A peer that is not installed is named and left out.",
   ],
   positionals: [],
   options: OPTIONS,
   run: async ({ values, json }, console) => {
     const cores = cpus().length;
+    const names = chosen(values.only);
     const request: BenchRequest = {
-      names: chosen(values.only),
+      names,
       variants: variantsOf(values.variant, console),
       threads: values.threads ?? (cores > 1 ? [1, cores] : [1]),
       rounds: values.rounds ?? null,
-      peersDirectory: values.peers === true ? join(packageRoot(), "bench", "peers") : null,
+      peersDirectory: join(packageRoot(), "bench", "peers"),
+      runsPeers: values.peers === true,
+      model: await modelOf(values, names),
       output: values.out ?? null,
       json,
       probe: probeOf(values),

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { PEER_SCRIPTS } from "../../bench/benchmark.ts";
+import { checkLogits } from "../../bench/deployed-subjects.ts";
 import { growth, growthRows } from "../../bench/growth.ts";
 import { startPeer } from "../../bench/peers/peer.ts";
 import { formatBenchTable, plotsAsSvg, tablesAsData } from "../../bench/report.ts";
 import { loadBenchmarks } from "../../src/cli/bench.ts";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
-import { espalier, temporaryDirectory } from "./fixtures.ts";
+import { espalier, temporaryDirectory, writeModel } from "./fixtures.ts";
 
 describe("espalier bench", () => {
   test("refuses what it does not know, before it measures", async () => {
@@ -61,6 +62,78 @@ describe("espalier bench", () => {
   });
 });
 
+describe("bench --only deployment", () => {
+  test("refuses a model that no benchmark takes, and what is not a model", async () => {
+    const refusal = async (...argv: readonly string[]): Promise<string> => {
+      const { code, out, err } = await espalier(["bench", "--variant", "simd", ...argv]);
+      expect([code, out]).toEqual([2, expect.not.stringContaining("forward pass")]);
+      return err;
+    };
+    expect(await refusal("--only", "gemm", "--model", ".")).toMatch(
+      /^--model: expected --only with deployment.*, got gemm\n$/,
+    );
+    const deployment = ["--only", "deployment"];
+    expect(await refusal(...deployment, "--dense", ".")).toBe(
+      "--dense: expected --model beside it, got none\n",
+    );
+    expect(await refusal(...deployment, "--model", "./nowhere")).toBe(
+      "--model: expected a directory, got nothing: ./nowhere\n",
+    );
+    const empty = temporaryDirectory();
+    expect(await refusal(...deployment, "--model", empty)).toContain("config.json: expected");
+    const model = await writeModel(join(temporaryDirectory(), "model"));
+    expect(await refusal(...deployment, "--model", model, "--dense", empty)).toContain(
+      `${empty}/config.json: expected`,
+    );
+  });
+
+  test("times every form of a classifier, whose logits agree", async () => {
+    const pruned = await writeModel(join(temporaryDirectory(), "pruned"), {
+      max_position_embeddings: 64,
+    });
+    const argv = ["--only", "deployment", "--variant", "simd", "--threads", "1", "--rounds", "1"];
+    const ran = await espalier(["bench", ...argv, "--model", pruned, "--json"]);
+    expect(ran).toMatchObject({ code: 0 });
+    const [ids, idErrors, texts, textErrors] = JSON.parse(ran.out).tables;
+    const batchesOf = ({ rows }: typeof ids) =>
+      new Set(rows.map((row: { batch: string }) => row.batch));
+    // 1x128 is longer than the model takes.
+    expect(batchesOf(ids)).toEqual(new Set(["1x16", "1x32", "32x64", "32-sentences"]));
+    expect(batchesOf(texts)).toEqual(new Set(["1x32", "32x64", "32-sentences"]));
+    for (const { rows } of [ids, texts])
+      for (const row of rows) {
+        expect(row).toMatchObject({
+          threads: 1,
+          engine: expect.stringMatching(/^espalier .* simd$/),
+        });
+        expect(row.ms.median).toBeGreaterThan(0);
+      }
+    for (const { rows } of [idErrors, textErrors]) {
+      expect(rows.map((row: { weights: string }) => row.weights)).toEqual(["dense", "pruned"]);
+      for (const row of rows) expect(row.error).toBeLessThan(1e-4);
+    }
+  });
+
+  test("refuses logits beyond the tolerance before anything is timed", async () => {
+    const batch = { name: "1x2", texts: ["a"], rows: [[1, 2]], padId: 0 };
+    const logits = new Map([["1x2", Float32Array.of(2, -4)]]);
+    const model = { directory: "", batches: [batch], logits };
+    const subject = {
+      ...{ engine: "engine", weights: "dense", threads: 1, model, tolerance: 1e-4 },
+      start: async () => undefined,
+    };
+    const answering = (answer: unknown) => ({
+      ...{ name: "engine 1", kinds: [], ended: Promise.resolve() },
+      ...{ time: async () => 1, ask: async () => answer, stop: () => undefined },
+    });
+    expect(await checkLogits(subject, answering([2, -4.0002]), [batch])).toBeCloseTo(5e-5, 7);
+    for (const wrong of [[2, -4.001], [2], [2, -4, 0], [2, Number.NaN], [2, null]])
+      await expect(checkLogits(subject, answering(wrong), [batch])).rejects.toThrow(
+        /^engine, dense: expected logits of 1x2 within 0.0001, got an error of/,
+      );
+  });
+});
+
 describe("peers", () => {
   /** A peer's program in JavaScript. */
   function program(body: string): string {
@@ -74,10 +147,15 @@ describe("peers", () => {
     const path = program(`await servePeer(({ pause }) => ({
       name: "sleeper 1.0",
       runs: { sleep: () => new Promise((resolve) => setTimeout(resolve, pause)) },
+      answers: { answer: () => [1, "two"] },
     }));`);
     const peer = await startPeer(path, { pause: 30 });
     expect(peer).toMatchObject({ name: "sleeper 1.0", kinds: ["sleep"] });
     expect(await peer?.time("sleep")).toBeGreaterThan(25);
+    // The time of a run is the mean of as many as fill 70 milliseconds.
+    expect(await peer?.time("sleep 70")).toBeLessThan(70);
+    expect(await peer?.ask("answer")).toEqual([1, "two"]);
+    expect(await peer?.ask("peak")).toBeGreaterThan(2 ** 20);
     await expect(peer?.time("unknown")).rejects.toThrow("sleeper 1.0: the peer stopped");
     peer?.stop();
   });
