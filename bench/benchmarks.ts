@@ -17,7 +17,9 @@ import { selectionBenchmark } from "./selection.ts";
 import { sparseLinearBenchmark } from "./sparse-linear.ts";
 import { sparseProductsBenchmark } from "./sparse-products.ts";
 import { sparseStepBenchmark } from "./sparse-step.ts";
+import { startupBenchmark } from "./startup.ts";
 import { stepBenchmark } from "./step.ts";
+import { transferBenchmark } from "./transfer.ts";
 
 /** Every benchmark by its name. */
 export const BENCHMARKS: Readonly<Record<BenchmarkName, Benchmark>> = {
@@ -35,6 +37,8 @@ export const BENCHMARKS: Readonly<Record<BenchmarkName, Benchmark>> = {
   "sparse-linear": sparseLinearBenchmark,
   inference: inferenceBenchmark,
   deployment: deploymentBenchmark,
+  startup: startupBenchmark,
+  transfer: transferBenchmark,
   packing: packingBenchmark,
   gemm: gemmBenchmark,
   kernels: kernelsBenchmark,

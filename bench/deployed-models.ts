@@ -59,6 +59,8 @@ export interface OnnxFiles {
   readonly denseInt8: string | undefined;
   /** The pruned model with 8-bit weights and inputs; undefined without a program that quantizes. */
   readonly prunedInt8: string | undefined;
+  /** The pruned model with 8-bit weights, like `denseInt8`. */
+  readonly prunedDynamic: string | undefined;
   /** The number of inputs. */
   readonly inputs: number;
 }
@@ -175,6 +177,7 @@ async function exportModels(
     denseInt8: join(directory, "onnx", "model_quantized.onnx"),
     pruned: join(folder, "pruned.onnx"),
     prunedInt8: join(folder, "pruned-int8.onnx"),
+    prunedDynamic: join(folder, "pruned-dynamic.onnx"),
   };
   const written = await runCommand("export", dense.directory, "--out", files.dense);
   await runCommand("export", pruned.directory, "--out", files.pruned);
@@ -190,6 +193,7 @@ async function exportModels(
     inputs: (written as { readonly inputs: readonly string[] }).inputs.length,
     denseInt8: await quantize(files.dense, files.denseInt8, "dynamic"),
     prunedInt8: await quantize(files.pruned, files.prunedInt8, "static"),
+    prunedDynamic: await quantize(files.pruned, files.prunedDynamic, "dynamic"),
   };
 }
 
@@ -203,7 +207,7 @@ async function packModel(directory: string, out: string): Promise<string> {
 /** Prepares the models in a temporary folder while `use` runs. */
 export async function withDeployedModels<T>(
   context: BenchContext,
-  use: (models: DeployedModels) => Promise<T>,
+  use: (models: DeployedModels, folder: string) => Promise<T>,
 ): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "espalier-deployment-"));
   try {
@@ -215,7 +219,7 @@ export async function withDeployedModels<T>(
     const onnx = context.runsPeers ? await exportModels(context, folder, { pruned, dense }) : null;
     const title =
       context.model === null ? "Seeded classifier, 4x1 at 90 %" : basename(context.model.pruned);
-    return await use({ title, pruned, dense, packed, onnx });
+    return await use({ title, pruned, dense, packed, onnx }, folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -37,6 +37,8 @@ export const BENCHMARK_NAMES = [
   "sparse-linear",
   "inference",
   "deployment",
+  "startup",
+  "transfer",
   "packing",
   "gemm",
   "kernels",
@@ -44,7 +46,7 @@ export const BENCHMARK_NAMES = [
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
 
 /** The benchmarks that take a classifier. */
-const DEPLOYMENT_BENCHMARKS: readonly BenchmarkName[] = ["deployment"];
+const DEPLOYMENT_BENCHMARKS: readonly BenchmarkName[] = ["deployment", "startup", "transfer"];
 
 export interface BenchRequest {
   readonly names: readonly BenchmarkName[];

@@ -62,7 +62,7 @@ describe("espalier bench", () => {
   });
 });
 
-describe("bench --only deployment", () => {
+describe("benchmarks of deployment", () => {
   test("refuses a model that no benchmark takes, and what is not a model", async () => {
     const refusal = async (...argv: readonly string[]): Promise<string> => {
       const { code, out, err } = await espalier(["bench", "--variant", "simd", ...argv]);
@@ -111,6 +111,38 @@ describe("bench --only deployment", () => {
     for (const { rows } of [idErrors, textErrors]) {
       expect(rows.map((row: { weights: string }) => row.weights)).toEqual(["dense", "pruned"]);
       for (const row of rows) expect(row.error).toBeLessThan(1e-4);
+    }
+  });
+
+  test("times new processes, and counts the bytes of a deployment", async () => {
+    const pruned = await writeModel(join(temporaryDirectory(), "pruned"), {
+      max_position_embeddings: 64,
+    });
+    const names = ["--only", "startup,transfer", "--variant", "simd", "--threads", "1"];
+    const ran = await espalier(["bench", ...names, "--rounds", "1", "--model", pruned, "--json"]);
+    expect(ran).toMatchObject({ code: 0 });
+    const [startup, transfer] = ran.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).tables[0]);
+    expect(startup.rows).toHaveLength(2);
+    for (const row of startup.rows) {
+      expect(row.input).toBe("text");
+      expect(row.ms.min).toBeGreaterThan(0);
+      expect(row["peak, MiB"].min).toBeGreaterThan(10);
+    }
+    expect(transfer.rows.map((row: { deployment: string }) => row.deployment)).toEqual([
+      "espalier, packed",
+      "espalier, packed, float16",
+    ]);
+    for (const { "all, MB": all, "all without Brotli, MB": plain, ...parts } of transfer.rows) {
+      const sizes = ["model", "tokenizer", "scripts"].map((part) => parts[`${part}, MB`]);
+      for (const size of sizes) expect(size).toBeGreaterThan(0);
+      expect(all).toBeCloseTo(
+        sizes.reduce((sum, size) => sum + size, 0),
+        9,
+      );
+      expect(all).toBeLessThan(plain);
     }
   });
 

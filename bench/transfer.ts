@@ -1,0 +1,159 @@
+/** Bytes over the wire of a deployed classifier: model, tokenizer and run-time code, compressed by Brotli. */
+import { readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { brotliCompress, constants } from "node:zlib";
+import type { BenchContext, Benchmark, Cell } from "./benchmark.ts";
+import { type DeployedModels, runCommand, withDeployedModels } from "./deployed-models.ts";
+
+/** The files that a page loads. */
+interface Deployment {
+  readonly name: string;
+  readonly model: readonly string[];
+  readonly tokenizer: readonly string[];
+  readonly code: readonly string[];
+}
+
+const MEGA = 1e6;
+const compress = promisify(brotliCompress);
+const SETTINGS = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } };
+/** The build, which lies beside this program. */
+const DIST: string = fileURLToPath(new URL(".", import.meta.url));
+const PEERS: string = fileURLToPath(new URL("../bench/peers/peers.mjs", import.meta.url));
+
+/** A built file and the files that it imports. */
+function withImports(file: string, found: Set<string> = new Set()): ReadonlySet<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  const imports = readFileSync(file, "utf8").matchAll(
+    /\bfrom\s*"(\.\/[^"]+)"|import\s*"(\.\/[^"]+)"/g,
+  );
+  for (const [, named, bare] of imports)
+    withImports(join(dirname(file), named ?? bare ?? ""), found);
+  return found;
+}
+
+/** The directory of a package's built files; undefined if it is not installed. */
+function distOf(name: string, from: string): string | undefined {
+  try {
+    return dirname(createRequire(from).resolve(name));
+  } catch {
+    return undefined;
+  }
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+}
+
+const TOKENIZER_FILES = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+
+/** The files that a tokenizer is read from: tokenizer.json, or else vocab.txt. */
+function tokenizerFiles(directory: string): readonly string[] {
+  const files = TOKENIZER_FILES.map((name) => join(directory, name)).filter(isFile);
+  const isFast = files.some((file) => file.endsWith("tokenizer.json"));
+  return isFast ? files : [...files, join(directory, "vocab.txt")].filter(isFile);
+}
+
+async function ownDeployments(
+  { packed, pruned }: DeployedModels,
+  folder: string,
+): Promise<readonly Deployment[]> {
+  const code = [...withImports(join(DIST, "classifier.js"))];
+  const deployed = (name: string, directory: string): Deployment => ({
+    name: `espalier, ${name}`,
+    model: [join(directory, "model.packed.safetensors")],
+    tokenizer: tokenizerFiles(directory),
+    code,
+  });
+  const found = [deployed("packed", packed)];
+  // A model that is packed cannot be packed again.
+  if (packed !== pruned.directory) {
+    const half = join(folder, "packed-float16");
+    await runCommand("pack", pruned.directory, "--out", half, "--dtype", "float16");
+    found.push(deployed("packed, float16", half));
+  }
+  return found;
+}
+
+function peerDeployments({ onnx }: DeployedModels): readonly Deployment[] {
+  const transformers = distOf("@huggingface/transformers", PEERS);
+  const web = distOf("onnxruntime-web", PEERS);
+  if (onnx?.denseInt8 === undefined) return [];
+  const files = { model: [onnx.denseInt8], tokenizer: tokenizerFiles(onnx.directory) };
+  const found: Deployment[] = [];
+  if (web !== undefined) {
+    const code = ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"];
+    const name = "onnxruntime-web, dense, 8-bit (no code for the tokenizer)";
+    found.push({ name, ...files, code: code.map((file) => join(web, file)) });
+  }
+  if (transformers === undefined) return found;
+  const runtime = distOf("onnxruntime-web", join(transformers, "transformers.js"));
+  if (runtime === undefined) return found;
+  // The runtime that it loads in Chromium.
+  const wasm = ["mjs", "wasm"].map((end) =>
+    join(runtime, `ort-wasm-simd-threaded.asyncify.${end}`),
+  );
+  const code = [join(transformers, "transformers.min.js"), ...wasm];
+  found.push({ name: "transformers.js, dense, 8-bit", ...files, code });
+  if (onnx.prunedDynamic !== undefined)
+    found.push({
+      name: "transformers.js, pruned, 8-bit",
+      ...files,
+      model: [onnx.prunedDynamic],
+      code,
+    });
+  return found;
+}
+
+/** Megabytes of files, each compressed; a file that several deployments share is compressed once. */
+function createCompressor({ signal }: BenchContext) {
+  const sizes = new Map<string, Promise<number>>();
+  const sizeOf = (file: string): Promise<number> => {
+    signal.throwIfAborted();
+    const size =
+      sizes.get(file) ?? compress(readFileSync(file), SETTINGS).then((one) => one.length);
+    sizes.set(file, size);
+    return size;
+  };
+  return async (files: readonly string[]): Promise<number> => {
+    let bytes = 0;
+    for (const file of files) bytes += await sizeOf(file);
+    return bytes / MEGA;
+  };
+}
+
+/** Bytes over the wire of deployed classifiers. */
+export const transferBenchmark: Benchmark = {
+  run: (context) =>
+    withDeployedModels(context, async (models, folder) => {
+      const deployments = [...(await ownDeployments(models, folder)), ...peerDeployments(models)];
+      const megabytes = createCompressor(context);
+      const rows: (readonly Cell[])[] = [];
+      for (const { name, model, tokenizer, code } of deployments) {
+        context.say(name);
+        const plain = [...model, ...tokenizer, ...code].reduce(
+          (sum, file) => sum + statSync(file).size,
+          0,
+        );
+        const isWasm = (file: string): boolean => file.endsWith(".wasm");
+        const scripts = code.filter((file) => !isWasm(file));
+        const parts = [model, tokenizer, scripts, code.filter(isWasm)];
+        const sizes: number[] = [];
+        for (const files of parts) sizes.push(await megabytes(files));
+        const total = sizes.reduce((sum, size) => sum + size, 0);
+        rows.push([name, ...sizes, total, plain / MEGA]);
+      }
+      const part = (name: string) => ({ name: `${name}, MB`, digits: 3 });
+      const columns = [
+        { name: "deployment" },
+        ...["model", "tokenizer", "scripts", "WebAssembly files", "all", "all without Brotli"].map(
+          part,
+        ),
+      ];
+      const title = `${models.title}: bytes over the wire, Brotli 11`;
+      return { tables: [{ title, columns, rows }], plots: [] };
+    }),
+};
