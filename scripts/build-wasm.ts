@@ -1,5 +1,6 @@
 /** Generates the kernels' WASM modules into a source file, as base64. */
 import { writeFileSync } from "node:fs";
+import { buildDotProbe } from "../src/kernels/wasm/dot-probe.ts";
 import { buildModule } from "../src/kernels/wasm/module.ts";
 
 const TARGET = new URL("../src/kernels/wasm/modules.generated.ts", import.meta.url);
@@ -31,6 +32,9 @@ writeFileSync(
       ({ variant, bytes }) => `  ${variant}: "${Buffer.from(bytes).toString("base64")}",`,
     ),
     "};",
+    "",
+    "/** The module that tests relaxed dot products, in base64. */",
+    `export const DOT_PROBE = "${Buffer.from(buildDotProbe()).toString("base64")}";`,
     "",
     "/** The byte that marks the memory as shared, and its position in each module. */",
     "export const SHARING_FLAG: {",

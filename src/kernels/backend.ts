@@ -16,7 +16,7 @@ import { createPlainMemory, MAXIMUM_PAGES } from "./simd/memory.ts";
 import { type StartThread, startPool } from "./simd/threads.ts";
 import type { KernelVariant } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
-import { MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
+import { DOT_PROBE, MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
 
 export type { Backend };
 
@@ -152,17 +152,40 @@ function compile(variant: WasmVariant, sharing: "own" | "shared"): WebAssembly.M
   const known = compiled.get(key);
   if (known !== undefined) return known;
   if (typeof WebAssembly === "undefined") throw unavailable(variant, "the engine has no WASM");
-  const bytes = Uint8Array.from(atob(MODULES[variant]), (character) => character.charCodeAt(0));
+  const bytes = bytesOf(MODULES[variant]);
   if (sharing === "shared") bytes[SHARING_FLAG.offsets[variant]] = SHARING_FLAG.shared;
   const feature = variant === "simd" ? "WASM SIMD" : "relaxed SIMD";
   if (!WebAssembly.validate(bytes)) throw unavailable(variant, `the engine has no ${feature}`);
   try {
     const module = new WebAssembly.Module(bytes);
-    compiled.set(key, module);
-    return module;
+    if (variant === "simd" || multipliesExactly()) {
+      compiled.set(key, module);
+      return module;
+    }
   } catch (cause) {
     throw unavailable(variant, `compiling it is refused: ${String(cause)}`, cause);
   }
+  throw unavailable(
+    variant,
+    "the engine's relaxed dot products are wrong; Node 20 needs --no-liftoff",
+  );
+}
+
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+let exact: boolean | undefined;
+
+/** Whether the engine computes relaxed dot products as specified (see `wasm/dot-probe.ts`). */
+function multipliesExactly(): boolean {
+  if (exact !== undefined) return exact;
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES });
+  const module = new WebAssembly.Module(bytesOf(DOT_PROBE));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const dotProbe = exports.dotProbe as () => number;
+  exact = dotProbe() === 1;
+  return exact;
 }
 
 function unavailable(variant: WasmVariant, reason: string, cause?: unknown): RangeError {

@@ -13,7 +13,10 @@ type FlaggedVariant = Extract<KernelVariant, "revectorized" | "fma">;
 /** The variants that may need a flag, from the fastest to the slowest. */
 const FLAGGED: readonly FlaggedVariant[] = ["revectorized", "fma"];
 
-/** The first major version of Node that runs relaxed SIMD without a flag. */
+/**
+ * The first major version of Node that runs relaxed SIMD without a flag. The baseline compiler of earlier versions
+ * compiles relaxed dot products wrongly (see `kernels/wasm/dot-probe.ts`).
+ */
 const RELAXED_SIMD_IS_ON = 22;
 /** The first major version of Node whose V8 correctly joins pairs of 128-bit vectors to 256-bit vectors. */
 const REVECTORIZATION = 24;
@@ -37,7 +40,8 @@ export function engineFlags(
   architecture: string = process.arch,
 ): readonly string[] | undefined {
   const major = Number.parseInt(version, 10);
-  const relaxed = major < RELAXED_SIMD_IS_ON ? ["--experimental-wasm-relaxed-simd"] : [];
+  const relaxed =
+    major < RELAXED_SIMD_IS_ON ? ["--experimental-wasm-relaxed-simd", "--no-liftoff"] : [];
   if (variant === "fma") return relaxed;
   if (major < REVECTORIZATION || architecture !== "x64") return undefined;
   return ["--experimental-wasm-revectorize"];

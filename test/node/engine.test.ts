@@ -2,6 +2,8 @@ import { describe, expect, it, vi } from "vitest";
 import { chooseVariant, type Engine, engineFlags, turnOnFlagsOf } from "../../src/node/engine.ts";
 import { espalier } from "../cli/fixtures.ts";
 
+/** The flags of Node 20 for relaxed SIMD. */
+const RELAXED = ["--experimental-wasm-relaxed-simd", "--no-liftoff"];
 const REVECTORIZE = "--experimental-wasm-revectorize";
 
 /** An engine on which the given variants pass; the first is unknown to old ones. */
@@ -15,7 +17,7 @@ function engine(passing: readonly string[], isNew = true) {
 
 describe("the engine's flags", () => {
   it("are those of its version", () => {
-    expect(engineFlags("20.20.2", "fma")).toEqual(["--experimental-wasm-relaxed-simd"]);
+    expect(engineFlags("20.20.2", "fma")).toEqual(RELAXED);
     expect(engineFlags("22.0.0", "fma")).toEqual([]);
     expect(engineFlags("22.0.0", "revectorized")).toBeUndefined();
     expect(engineFlags("24.0.0", "revectorized", "x64")).toEqual([REVECTORIZE]);
@@ -38,7 +40,7 @@ describe("the engine's flags", () => {
 
     const old = engine(["revectorized", "fma"], false);
     expect((await chooseVariant("auto", old)).variant).toBe("fma");
-    expect(old.turnOn).toHaveBeenCalledExactlyOnceWith(["--experimental-wasm-relaxed-simd"]);
+    expect(old.turnOn).toHaveBeenCalledExactlyOnceWith(RELAXED);
   });
 
   it("stay as they are if nothing passes, needs one, or may be turned on", async () => {
@@ -65,7 +67,7 @@ describe("flags without a test", () => {
     expect(turnOnFlagsOf("fma", null)).toBe(false);
     expect(old.turnOn).not.toHaveBeenCalled();
     expect(turnOnFlagsOf("fma", old)).toBe(true);
-    expect(old.turnOn).toHaveBeenCalledExactlyOnceWith(["--experimental-wasm-relaxed-simd"]);
+    expect(old.turnOn).toHaveBeenCalledExactlyOnceWith(RELAXED);
     expect(old.test).not.toHaveBeenCalled();
   });
 });
