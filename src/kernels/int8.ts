@@ -4,8 +4,8 @@
  *
  * Bytes are stored in arrays of 32-bit integers, four in each.
  */
-import { BLOCK_OUTPUTS, GATHERED_OUTPUTS, tokensTogether } from "./block-sparse.ts";
-import type { KernelVariant } from "./table.ts";
+import { BLOCK_OUTPUTS, tokensTogether } from "./block-sparse.ts";
+import type { WasmVariant } from "./wasm/emitter.ts";
 
 /** The number of inputs whose products are added in one lane of a vector. */
 export const QUAD = 4;
@@ -32,7 +32,7 @@ export interface Int8Layout {
 }
 
 /** The layout that a variant's kernels expect. */
-export function int8Layout(variant: KernelVariant): Int8Layout {
+export function int8Layout(variant: WasmVariant | "scalar"): Int8Layout {
   if (variant === "scalar") return { tokens: 1, words: 1 };
   return {
     tokens: tokensTogether(variant, BLOCK_OUTPUTS),
@@ -72,8 +72,8 @@ export interface Int8Weight {
    * first words of four outputs precede the second ones.
    */
   readonly values: Int32Array;
-  /** The sum of the weights of each output; padded to a multiple of four, like `scales`. */
-  readonly sums: Int32Array;
+  /** The negated sum of the weights of each output; padded to a multiple of four, like `scales`. */
+  readonly negatedSums: Int32Array;
   /** The scale of the weights of each output. */
   readonly scales: Float32Array;
 }
@@ -88,12 +88,17 @@ export interface QuantizedRows {
   readonly zeros: Int32Array;
 }
 
-/** The byte offsets of the tile, of interleaved quads, of sums and of a vector in the working space of an instance. */
-export const INT8_TILE = 0;
 const MOST_TILE_TOKENS = 16;
+/**
+ * Byte offsets in the working space of an instance: the tile at 0, quads, the properties of tokens, four outputs of all
+ * tokens, biases, and a vector of activations.
+ */
 export const INT8_QUADS: number = MOST_INT8_INPUTS * MOST_TILE_TOKENS;
-export const INT8_SUMS: number = 2 * INT8_QUADS;
-export const INT8_REST: number = INT8_SUMS + 4 * GATHERED_OUTPUTS * MOST_TILE_TOKENS;
+export const INT8_TOKENS: number = 2 * INT8_QUADS;
+export const INT8_FLOATS: number = INT8_TOKENS + 3 * 4 * MOST_TILE_TOKENS;
+export const INT8_BIAS: number = INT8_FLOATS + 4 * BLOCK_OUTPUTS * MOST_TILE_TOKENS;
+export const INT8_REST: number = INT8_BIAS + 16;
+export const INT8_SPACE: number = INT8_REST + 4 * ROW_STEP;
 
 /** Operations with 8-bit weights and activations. */
 export interface Int8Kernels {
@@ -108,7 +113,7 @@ export interface Int8Kernels {
 
   /**
    * y[t, o] = (sum of (bytes[t, i] - zeros[t]) * w[o, i]) * weight.scales[o] * rows.scales[t] + bias[o], in this order;
-   * a null bias adds nothing.
+   * a null bias adds zeros.
    */
   int8Forward(
     rows: QuantizedRows,

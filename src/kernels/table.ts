@@ -4,6 +4,7 @@
  * accept any array. Outputs may not alias inputs unless a comment allows it.
  */
 import type { BlockSparseKernels } from "./block-sparse.ts";
+import type { Int8Kernels } from "./int8.ts";
 
 /**
  * How the kernels are implemented: as plain loops (`scalar`), with WASM SIMD (`simd`), or with WASM SIMD and fused
@@ -67,7 +68,8 @@ export interface Kernels
     ProductKernels,
     ElementwiseKernels,
     RowKernels,
-    BlockSparseKernels {
+    BlockSparseKernels,
+    Int8Kernels {
   readonly variant: KernelVariant;
 }
 

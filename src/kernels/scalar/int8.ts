@@ -96,9 +96,9 @@ export const int8Forward: Int8Kernels["int8Forward"] = (rows, weight, bias, y, t
     sums.fill(0);
     addProducts(weight, weights, bytes, t * rowBytes(inputs), sums);
     for (let o = 0; o < outputs; o++) {
-      const sum = sums[o] - rows.zeros[t] * weight.sums[o];
+      const sum = sums[o] + rows.zeros[t] * weight.negatedSums[o];
       const value = fround(fround(fround(sum) * weight.scales[o]) * rows.scales[t]);
-      y[t * outputs + o] = bias === null ? value : value + bias[o];
+      y[t * outputs + o] = value + (bias === null ? 0 : bias[o]);
     }
   }
 };

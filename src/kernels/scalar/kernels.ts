@@ -10,6 +10,7 @@ import { dropout } from "./dropout.ts";
 import * as elementwise from "./elementwise.ts";
 import * as gather from "./gather.ts";
 import { gemm } from "./gemm.ts";
+import * as int8 from "./int8.ts";
 import * as layerNorm from "./layer-norm.ts";
 import * as softmax from "./softmax.ts";
 
@@ -26,6 +27,7 @@ export const scalarKernels: Kernels = Object.freeze({
   ...blockSparse,
   ...elementwise,
   ...gather,
+  ...int8,
   ...layerNorm,
   ...softmax,
 });

@@ -33,6 +33,7 @@ type FunctionName =
   | "gatedBackward"
   | "gatedForward"
   | "gatherAddRows"
+  | "int8GatherAddRows"
   | "layerNormParameterGradients"
   | "layerNormResidualForward";
 

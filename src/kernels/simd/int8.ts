@@ -16,11 +16,7 @@ import { partLength, type Scheduler } from "./scheduler.ts";
 const LEAST_WORK = 1 << 21;
 
 /** Creates the kernels. They throw a RangeError for an array that is too short. */
-export function int8Kernels(
-  variant: WasmVariant,
-  wasm: Wasm,
-  scheduler: Scheduler,
-): Int8Kernels {
+export function int8Kernels(variant: WasmVariant, wasm: Wasm, scheduler: Scheduler): Int8Kernels {
   return {
     int8Quantize: quantize(wasm),
     int8Forward: forward(variant, wasm, scheduler),
@@ -95,7 +91,7 @@ function forward(variant: WasmVariant, { at }: Wasm, scheduler: Scheduler) {
     const startsAt = at("starts", weight.starts, starts);
     const columnsAt = at("columns", weight.columns, columns);
     const valuesAt = at("values", weight.values, words * quads);
-    const sumsAt = at("sums", weight.sums, padded);
+    const negatedAt = at("negatedSums", weight.negatedSums, padded);
     const weightScalesAt = at("scales", weight.scales, padded);
     const biasAt = bias === null ? 0 : at("bias", bias, outputs);
     const yAt = at("y", y, tokens * outputs);
@@ -115,7 +111,7 @@ function forward(variant: WasmVariant, { at }: Wasm, scheduler: Scheduler) {
         startsAt,
         columnsAt,
         valuesAt,
-        sumsAt,
+        negatedAt,
         weightScalesAt,
         biasAt,
         scalesAt + 4 * t,

@@ -4,6 +4,7 @@ import { blockSparseKernels } from "./block-sparse.ts";
 import { type KernelModule, wasmOf } from "./calls.ts";
 import { elementwiseKernels } from "./elementwise.ts";
 import { gemmKernels } from "./gemm.ts";
+import { int8Kernels } from "./int8.ts";
 import { rowKernels } from "./rows.ts";
 
 /** Creates the table of operations for an instantiated module. */
@@ -19,5 +20,6 @@ export function simdKernels(variant: WasmVariant, module: KernelModule): Kernels
     ...blockSparseKernels(wasm, module.scheduler),
     ...elementwiseKernels(wasm),
     ...rowKernels(wasm),
+    ...int8Kernels(variant, wasm, module.scheduler),
   });
 }

@@ -1,5 +1,6 @@
 /** The block sizes of the matrix product, and the layout of its working space. */
 import { weightGradientSpace } from "../block-sparse.ts";
+import { INT8_SPACE } from "../int8.ts";
 
 /** The number of steps of the reduction (the sum over k) in a block. */
 export const DEPTH_BLOCK = 512;
@@ -24,8 +25,12 @@ export const EDGE_OFFSET: number = RIGHT_OFFSET + DEPTH_BLOCK * COLUMN_BLOCK * 4
  */
 const WIDEST_INPUTS = 4096;
 
-/** The size of an instance's working space in floats: enough for a matrix product or a block-sparse weight gradient. */
+/**
+ * The size of an instance's working space in floats: enough for a matrix product, a block-sparse weight gradient or a
+ * product with 8-bit weights.
+ */
 export const WORKSPACE_FLOATS: number = Math.max(
   EDGE_OFFSET / 4 + TILE_FLOATS,
   weightGradientSpace(WIDEST_INPUTS),
+  INT8_SPACE / 4,
 );

@@ -12,6 +12,7 @@ import {
   v128,
   type WasmVariant,
 } from "./emitter.ts";
+import { nextFour, startSums, tileTokens, type WriteRest, writeSums } from "./int8-outputs.ts";
 
 /** The size of a quad of weights in bytes: 8-bit weights, or 16-bit weights if the variant has no relaxed SIMD. */
 export function quadBytes(variant: WasmVariant): number {
@@ -64,24 +65,35 @@ const PARAMETERS = {
   /** The quads [quad][token], and how many there are. */
   quads: "i32",
   count: "i32",
-  /** The weights [four outputs][quad], and the number of groups of four outputs. */
+  /** The weights [four outputs][quad]. */
   values: "i32",
-  fours: "i32",
-  /** The sums to write: [output][token]. */
-  sums: "i32",
+  // The pointers of OutputPointers.
+  negatedSums: "i32",
+  weightScales: "i32",
+  bias: "i32",
+  biasStep: "i32",
+  y: "i32",
+  /** The number of outputs that are left, and the number at which to stop. */
+  left: "i32",
+  rest: "i32",
 } as const;
 
 type MultiplyFours = FunctionReference<typeof PARAMETERS>;
 
 /** Adds a function that multiplies the quads of a tile of `tokens` tokens by the weights of some outputs. */
-export function addMultiplyFours(module: ModuleBuilder, tokens: number): MultiplyFours {
+export function addMultiplyFours(
+  module: ModuleBuilder,
+  tokens: number,
+  writeRest: WriteRest,
+): MultiplyFours {
   return module.internal(PARAMETERS, (f, p) => {
     const sums = Array.from({ length: BLOCK_OUTPUTS }, () => f.locals("v128", tokens / 4));
+    const tile = tileTokens(f, tokens);
     const [x, end] = f.locals("i32", 2);
     const { values } = p;
     const bytes = f.let(i32.mul(p.count, 4 * tokens));
-    f.for(0, p.fours, 1, () => {
-      for (const sum of sums.flat()) f.set(sum, v128.zero);
+    f.while(i32.gtS(p.left, p.rest), () => {
+      startSums(f, sums, tile, p.negatedSums);
       f.set(x, p.quads);
       f.set(end, i32.add(x, bytes));
       f.while(i32.ltU(x, end), () => {
@@ -89,8 +101,8 @@ export function addMultiplyFours(module: ModuleBuilder, tokens: number): Multipl
         f.increment(x, 4 * tokens);
         f.increment(values, BLOCK_OUTPUTS * quadBytes(f.variant));
       });
-      for (const [i, sum] of sums.flat().entries()) f.store(p.sums, sum, 16 * i);
-      f.increment(p.sums, 4 * BLOCK_OUTPUTS * tokens);
+      writeSums(f, sums, tile, p, p.left, writeRest);
+      nextFour(f, p, p.left);
     });
   });
 }

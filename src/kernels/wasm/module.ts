@@ -9,6 +9,8 @@ import { f32, f64, i32, type Local, ModuleBuilder, type WasmVariant } from "./em
 import { addGated } from "./gated.ts";
 import { addColumns, addRows } from "./gather.ts";
 import { addGemm } from "./gemm.ts";
+import { addInt8Forward } from "./int8-forward.ts";
+import { addInt8Quantize } from "./int8-quantize.ts";
 import { addLayerNorm } from "./layer-norm.ts";
 import { addPruning } from "./pruning.ts";
 import { type ModuleContents, SECTION } from "./section.ts";
@@ -29,6 +31,8 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addBlockSparse,
   addColumns,
   addGated,
+  addInt8Quantize,
+  addInt8Forward,
   addQueuedCall,
 ];
 
@@ -49,6 +53,12 @@ const INFERENCE_FUNCTIONS: ReadonlySet<string> = new Set([
   "gatherColumns",
   "scatterColumns",
   ...BLOCK_HEIGHTS.map((height) => `blockSparseForward${height}`),
+  "int8Quantize",
+  "int8GatherRows",
+  "int8GatherAddRows",
+  "int8Dense",
+  "int8Rows",
+  "int8Blocks",
 ]);
 
 /** Builds a WASM module of a variant and returns its bytes. */

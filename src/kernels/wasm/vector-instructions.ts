@@ -49,9 +49,7 @@ function extractLane<T extends "i32" | "f32" | "f64">(
 const V128_BINARY = { and: 78, andnot: 79, or: 80, xor: 81 } as const;
 
 export const v128: Named<typeof V128_BINARY, Binary<"v128">> &
-  Readonly<
-    Record<"load" | "load32Splat" | "load64Splat" | "load32Zero" | "load64Zero", Load<"v128">>
-  > & {
+  Readonly<Record<"load" | "load32Splat" | "load32Zero" | "load64Zero", Load<"v128">>> & {
     readonly zero: V128;
     /** Selects each bit from `a` if that bit of `mask` is 1, else from `b`. */
     readonly bitselect: (a: V128, b: V128, mask: V128) => V128;
@@ -65,7 +63,6 @@ export const v128: Named<typeof V128_BINARY, Binary<"v128">> &
   bitselect: (a, b, mask) => expression("v128", a.code, b.code, mask.code, simd(82)),
   load: load("v128", simd(0), 16),
   load32Splat: load("v128", simd(9), 4),
-  load64Splat: load("v128", simd(10), 8),
   load32Zero: load("v128", simd(92), 4),
   load64Zero: load("v128", simd(93), 8),
   anyTrue: (a) => expression("i32", a.code, simd(83)),

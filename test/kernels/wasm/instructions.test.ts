@@ -52,6 +52,7 @@ const FLOAT_COMPARISONS: Readonly<Record<string, (a: number, b: number) => boole
 const INTEGER_LANES: Readonly<Record<string, (a: number, b: number) => number>> = {
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
+  mul: (a, b) => Math.imul(a, b),
   neg: (a) => -a,
   eq: (a, b) => mask(a === b),
   ltS: (a, b) => mask(a < b),
@@ -224,7 +225,7 @@ describe("scalar instructions", () => {
     }
   });
 
-  it.each(["add", "sub", "mul", "div", "sqrt"])("f32.%s", (name) => {
+  it.each(["add", "sub", "mul", "div", "sqrt", "neg"])("f32.%s", (name) => {
     const single = onScalars("f32", (f32 as unknown as ScalarInstructions<"f32">)[name]);
     for (const a of FLOATS) {
       for (const b of FLOATS) {
@@ -244,6 +245,7 @@ describe("scalar instructions", () => {
       module.func("i32", {}, () => i32.const(-(2 ** 31)));
       module.func("f32", {}, () => f32.const(0.1));
       module.func("convert", { a: "i32" }, (_, { a }) => f32.convertI32S(a));
+      module.func("bits", { a: "f32" }, (_, { a }) => i32.reinterpretF32(a));
       module.func("load", { at: "i32" }, (_, { at }) => f64.add(f64.load(at, 8), f64.load(at, 8)));
       module.func("loadI32", { at: "i32" }, (_, { at }) => i32.load(at));
       module.func("loadF32", { at: "i32" }, (_, { at }) => f32.load(at, 300));
@@ -251,6 +253,7 @@ describe("scalar instructions", () => {
     expect(call("i32")).toBe(-(2 ** 31));
     expect(call("f32")).toBe(Math.fround(0.1));
     expect(call("convert", -7)).toBe(-7);
+    expect(call("bits", 1)).toBe(0x3f80_0000);
     memory.setFloat64(LEFT + 8, Math.PI, true);
     expect(call("load", LEFT)).toBe(2 * Math.PI);
     memory.setInt32(LEFT, -9, true);
@@ -278,6 +281,38 @@ describe("bytes", () => {
     ]).toEqual(new Array(16).fill(44));
   });
 
+  it("are extended with their sign, converted, multiplied in pairs and shifted", () => {
+    const operands = [integers([0x80_7f_fe_01, 0, 0, 0]), integers([0, 0, 0, 0])] as const;
+    const extended = onVectors((a) => i32x4.extendLowI16x8S(i16x8.extendLowI8x16S(a)));
+    expect([...new Int32Array(extended(...operands))]).toEqual([1, -2, 127, -128]);
+    const converted = onVectors((a) => f32x4.convertI32x4S(a));
+    const whole = integers([-7, 0, 2 ** 24 + 1, -(2 ** 31)]);
+    expect([...new Float32Array(converted(whole, whole))]).toEqual([-7, 0, 2 ** 24, -(2 ** 31)]);
+    const halves = Int16Array.of(3, -4, 127, 127, -32768, 1, 0, 9).buffer;
+    const others = Int16Array.of(5, 6, -127, 127, 2, 3, 7, -1).buffer;
+    const products = onVectors((a, b) => i32x4.dotI16x8S(a, b))(halves, others);
+    expect([...new Int32Array(products)]).toEqual([-9, 0, -65533, -9]);
+    const shifted = onVectors((a) => i16x8.shrU(a, 8))(halves, others);
+    expect([...new Uint16Array(shifted)]).toEqual([0, 255, 0, 0, 128, 0, 0, 0]);
+  });
+
+  it("are interleaved one by one and in pairs", () => {
+    const a = Uint8Array.from({ length: 16 }, (_, i) => i);
+    const b = a.map((i) => 100 + i);
+    const run = (instruction: VectorInstruction): number[] => [
+      ...new Uint8Array(onVectors(instruction)(a.slice().buffer, b.slice().buffer)),
+    ];
+    const expected = (first: number, bytes: number): number[] =>
+      Array.from({ length: 16 }, (_, i) => {
+        const from = Math.floor(i / bytes) % 2 === 0 ? a : b;
+        return from[first + Math.floor(i / (2 * bytes)) * bytes + (i % bytes)];
+      });
+    expect(run(i8x16.interleaveLow)).toEqual(expected(0, 1));
+    expect(run(i8x16.interleaveHigh)).toEqual(expected(8, 1));
+    expect(run(i16x8.interleaveLow)).toEqual(expected(0, 2));
+    expect(run(i16x8.interleaveHigh)).toEqual(expected(8, 2));
+  });
+
   it("are loaded and stored one by one", () => {
     const { call, memory } = instantiate((module) => {
       module.func("load8", { at: "i32" }, (_, { at }) => i32.load8U(at, 1));
@@ -295,14 +330,18 @@ describe("bytes", () => {
   it("show whether any bit is set, and floats how they compare", () => {
     const { call } = instantiate((module) => {
       module.func("any", { x: "i32" }, (_, { x }) => v128.anyTrue(i32x4.splat(x)));
-      for (const name of ["eq", "ne", "lt"] as const)
+      for (const name of ["eq", "ne", "lt", "ge"] as const)
         module.func(name, { a: "f32", b: "f32" }, (_, { a, b }) => f32[name](a, b));
     });
     expect([call("any", 0), call("any", 8)]).toEqual([0, 1]);
-    const comparisons: typeof FLOAT_COMPARISONS = { ...FLOAT_COMPARISONS, ne: (a, b) => a !== b };
+    const comparisons: typeof FLOAT_COMPARISONS = {
+      ...FLOAT_COMPARISONS,
+      ne: (a, b) => a !== b,
+      ge: (a, b) => a >= b,
+    };
     for (const a of FLOATS)
       for (const b of FLOATS)
-        for (const name of ["eq", "ne", "lt"] as const) {
+        for (const name of ["eq", "ne", "lt", "ge"] as const) {
           const [x, y] = [Math.fround(a), Math.fround(b)];
           expect(call(name, a, b)).toBe(Number(comparisons[name](x, y)));
         }
@@ -319,13 +358,16 @@ describe("every instruction", () => {
       "extractLane",
       "shuffle",
       "extendLowI16x8U",
+      "extendLowI16x8S",
+      "convertI32x4S",
+      "dotI16x8S",
     ];
     const covered = (...tables: object[]) => new Set([...others, ...tables.flatMap(Object.keys)]);
     const expectCovered = (instructions: object, known: ReadonlySet<string>) =>
       expect(Object.keys(instructions).filter((name) => !known.has(name))).toEqual([]);
     // Relaxed instructions run in the tests of the fma variant only.
-    const relaxed = { relaxedMadd: 0, relaxedNmadd: 0 };
+    const relaxed = { relaxedMadd: 0, relaxedNmadd: 0, relaxedDotI8x16I7x16Add: 0 };
     expectCovered(f32x4, covered(FLOAT_LANES, FLOAT_COMPARISONS, relaxed));
-    expectCovered(i32x4, covered(INTEGER_LANES, SHIFTS));
+    expectCovered(i32x4, covered(INTEGER_LANES, SHIFTS, relaxed));
   });
 });
