@@ -19,7 +19,6 @@ export {
   type PackOptions,
   packedSize,
   packTensor,
-  unpackTensor,
 } from "./checkpoint/packed-tensor.ts";
 export { type PlanOptions, type PruningPlan, planPruning } from "./checkpoint/plan.ts";
 export type { PrunedCheckpoint } from "./checkpoint/prune.ts";
@@ -35,6 +34,7 @@ export {
   type TensorFacts,
   tensorFacts,
 } from "./checkpoint/roles.ts";
+export { unpackTensor } from "./checkpoint/unpack-tensor.ts";
 export {
   type PatternVerdict,
   type VerifyOptions,

@@ -23,6 +23,7 @@ import {
   type RoundingError,
 } from "./packed-tensor.ts";
 import { isMatrixRole, type TensorFacts } from "./roles.ts";
+import { type ModelEvidence, surveyCheckpoint } from "./survey.ts";
 
 /** A checkpoint to pack or to unpack. */
 export interface CheckpointRun {
@@ -31,6 +32,17 @@ export interface CheckpointRun {
   readonly turn?: (() => Promise<void>) | undefined;
   /** Called with the number of tensor bytes read so far, and the total number to read. */
   readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Options that determine how the tensors of a checkpoint are packed. */
+export interface PackCheckpointOptions extends PackOptions {
+  /**
+   * With `int8`, the bits that the integers of embeddings use, from 2 to 8. The embeddings of a sparse model are most of
+   * its bytes. Default: `bits`.
+   */
+  readonly embeddingBits?: number;
+  /** Information that decides which tensors are embeddings. */
+  readonly evidence?: ModelEvidence;
 }
 
 interface PackedCheckpointTensor {
@@ -70,7 +82,8 @@ function chosen(entry: PackedEntry | null): readonly LayoutSpec[] {
     case "dense":
       return [];
     case "quantized":
-      return [{ layout: "blocks", block: stored.block }];
+    case "int8":
+      return stored.block === undefined ? [] : [{ layout: "blocks", block: stored.block }];
     default:
       return [stored];
   }
@@ -90,6 +103,21 @@ export function mergedMetadata(checkpoint: Checkpoint): {
       else if (kept !== value) lost.push({ file, key, value, kept });
     }
   return { metadata: Object.fromEntries(merged), lost };
+}
+
+/** Returns the options for each tensor. @throws InputError if the roles of tensors cannot be decided */
+function tensorOptions(
+  checkpoint: Checkpoint,
+  { embeddingBits, evidence, ...options }: PackCheckpointOptions,
+): (name: string) => PackOptions {
+  if (embeddingBits === undefined) return () => options;
+  const embeddings = new Set(
+    surveyCheckpoint(checkpoint, evidence)
+      .filter(({ role }) => role === "embedding")
+      .map(({ name }) => name),
+  );
+  const own: PackOptions = { ...options, bits: embeddingBits };
+  return (name) => (embeddings.has(name) ? own : options);
 }
 
 type PackOne = (entry: CheckpointEntry, layouts?: readonly LayoutSpec[]) => Promise<PackedTensor>;
@@ -132,14 +160,15 @@ async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne) {
  * @throws errors from the sink or `turn`; RangeError if rounding makes a finite element infinite
  */
 export async function writePacked(
-  { checkpoint, turn, onProgress, ...options }: CheckpointRun & PackOptions,
+  { checkpoint, turn, onProgress, ...options }: CheckpointRun & PackCheckpointOptions,
   sink: CopySink,
 ): Promise<PackedCheckpoint> {
   const total = 2 * sumOf(checkpoint.entries, ({ begin, end }) => end - begin);
   let done = 0;
+  const optionsOf = tensorOptions(checkpoint, options);
   const packOne: PackOne = async (entry, layouts) => {
     await turn?.();
-    const own = layouts === undefined ? options : { ...options, layouts };
+    const own = { ...optionsOf(entry.name), ...(layouts && { layouts }) };
     const packed = packTensor(entry.name, checkpoint.read(entry), own);
     done += entry.end - entry.begin;
     onProgress?.(done, total);

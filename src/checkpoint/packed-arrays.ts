@@ -1,17 +1,30 @@
 /** Converts between a packed matrix and its arrays, which a file stores as separate tensors. */
-import { type Either, type Problem, refuse, right } from "../core/either.ts";
+import { type Either, left, type Problem, refuse, right } from "../core/either.ts";
 import { type Dtype, rawElements } from "../io/dtypes.ts";
 import type { StoredTensor } from "../io/safetensors.ts";
+import { bitsOfPositions, positionsOfBits } from "../sparse/block-bits.ts";
 import { blockGrid } from "../sparse/blocks.ts";
+import { blockBitsProblems } from "../sparse/check.ts";
 import { type PackedArray, type PackedMatrix, packedArrays } from "../sparse/layout.ts";
-import { matrixShape, type PackedDtype, type PackedEntry, partName } from "./packed-manifest.ts";
+import { isInteger, matrixShape, type PackedEntry, partName } from "./packed-manifest.ts";
 
-/** Returns the element type and the shape with which a file stores an array of a packed matrix. */
+/** Returns the arrays that a file stores for a packed matrix, with their names, in the order of storage. */
+export function storedArrays(matrix: PackedMatrix): readonly (readonly [string, PackedArray])[] {
+  if (matrix.layout !== "int8" || matrix.block === null) return packedArrays(matrix);
+  const { scales, values } = matrix;
+  return Object.entries({ bits: bitsOfPositions(matrix), scales, values });
+}
+
+/**
+ * Returns the element type and the shape with which a file stores an array of a packed matrix.
+ *
+ * @param shape the shape of the tensor, whose extents after the first are the columns of the matrix
+ */
 export function arrayFacts(
   matrix: PackedMatrix,
   part: string,
   array: PackedArray,
-  dtype: PackedDtype,
+  { shape: tensorShape, dtype }: Pick<PackedEntry, "shape" | "dtype">,
 ): Pick<StoredTensor, "dtype" | "shape"> {
   if (part === "scales") return { dtype: "BF16", shape: [array.length] };
   if (part === "values") {
@@ -28,6 +41,11 @@ export function arrayFacts(
         return { dtype: stored, shape: [matrix.rows.length, matrix.columns.length] };
       case "bitmask":
         return { dtype: stored, shape: [array.length] };
+      case "int8":
+        return {
+          dtype: stored,
+          shape: matrix.block === null ? tensorShape : [matrix.columns.length, ...matrix.block],
+        };
       default:
         return matrix satisfies never;
     }
@@ -46,10 +64,11 @@ export function readPart(
   if (tensor === undefined) return refuse(path, "a tensor in the file", "none");
   const { stored, dtype, shape } = entry;
   const columns = matrixShape(shape)[1];
-  const blocks = "block" in stored ? blockGrid([1, columns], stored.block)[1] : 0;
+  const blocks =
+    "block" in stored && stored.block !== undefined ? blockGrid([1, columns], stored.block)[1] : 0;
   const index = stored.layout === "channels" || blocks > 0x10000 ? "U32" : "U16";
   const dtypes: Readonly<Record<string, Dtype>> = {
-    values: stored.layout === "quantized" ? "I8" : dtype,
+    values: isInteger(stored) ? "I8" : dtype,
     starts: "U32",
     rows: "U32",
     columns: index,
@@ -66,23 +85,31 @@ export function readPart(
 export function shapeProblems(
   name: string,
   matrix: PackedMatrix,
+  entry: PackedEntry,
   parts: ReadonlyMap<string, StoredTensor>,
 ): readonly Problem[] {
-  return packedArrays(matrix).flatMap(([part, array]) => {
+  return storedArrays(matrix).flatMap(([part, array]) => {
     const path = partName(name, part);
-    const { shape } = arrayFacts(matrix, part, array, "F32");
+    const { shape } = arrayFacts(matrix, part, array, entry);
     const own = parts.get(path)?.shape.join() ?? "";
     if (own === shape.join()) return [];
     return [{ path, expected: `the shape [${shape}]`, got: `[${own}]` }];
   });
 }
 
-/** Builds a packed matrix from its arrays, without checking them. */
+/** Builds a packed matrix from the arrays in a file. Of these, only the bits of blocks are checked. */
 export function assemble(
-  entry: PackedEntry,
+  { shape: tensorShape, stored }: PackedEntry,
   arrays: ReadonlyMap<string, PackedArray>,
-): PackedMatrix {
-  const shape = matrixShape(entry.shape);
+): Either<readonly Problem[], PackedMatrix> {
+  const shape = matrixShape(tensorShape);
   const parts: Readonly<Record<string, unknown>> = Object.fromEntries(arrays);
-  return { ...entry.stored, shape, ...parts } as PackedMatrix;
+  if (stored.layout !== "int8") return right({ ...stored, shape, ...parts } as PackedMatrix);
+  const { block = null } = stored;
+  if (block === null) return right({ ...stored, shape, block, ...parts } as PackedMatrix);
+  const { bits, ...others } = parts;
+  const problems = blockBitsProblems(shape, block, bits as Uint8Array);
+  if (problems.length > 0) return left(problems);
+  const positions = positionsOfBits(shape, block, bits as Uint8Array);
+  return right({ ...stored, ...positions, ...others } as PackedMatrix);
 }

@@ -14,7 +14,7 @@ import {
   parseManifest,
   partNames,
 } from "./packed-manifest.ts";
-import { unpackTensor } from "./packed-tensor.ts";
+import { unpackTensor } from "./unpack-tensor.ts";
 
 /**
  * The file name of packed weights in a directory. It is not `model.safetensors`, because other programs would read such

@@ -4,10 +4,17 @@ import { narrowFromFloat32, rawElements } from "../io/dtypes.ts";
 import { type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import { type BlockShape, packBlocks } from "../sparse/blocks.ts";
 import { checkMatrix, type ElementArray, type MatrixShape } from "../sparse/elements.ts";
+import { type Int8Matrix, quantizeRows, unpackInt8 } from "../sparse/int8.ts";
 import { type LayoutSpec, type PackedMatrix, pack } from "../sparse/layout.ts";
-import { type QuantizationError, quantizeBlocks, unpackQuantized } from "../sparse/quantized.ts";
+import {
+  type QuantizationError,
+  type QuantizedMatrix,
+  quantizeBlocks,
+  unpackQuantized,
+} from "../sparse/quantized.ts";
 import {
   hasZero,
+  int8Bytes,
   type LayoutSize,
   layoutBytes,
   quantizedBytes,
@@ -52,13 +59,55 @@ export function rounded(
   return { tensor: to, error };
 }
 
+/** Rounding of a matrix to 8-bit integers. */
+interface IntegerRounding {
+  /** The values before any rounding. */
+  readonly floats: Float32Array;
+  /** The size in bytes with every element stored; null if only blocks are rounded. */
+  readonly denseBytes: number | null;
+  blockBytes(block: BlockShape): number | null;
+  /** @param block the blocks to store; null for every element */
+  round(block: BlockShape | null): {
+    readonly matrix: QuantizedMatrix | Int8Matrix;
+    readonly error: RoundingError;
+  };
+}
+
+/** Rounds blocks with a scale for each. */
+export function withBlockScales(
+  floats: Float32Array,
+  shape: MatrixShape,
+  mask?: Uint8Array,
+): IntegerRounding {
+  return {
+    floats,
+    denseBytes: null,
+    blockBytes: (block) => quantizedBytes(floats, shape, block, mask),
+    round: (block) => quantizeBlocks(packBlocks(floats, shape, block ?? [1, 1], mask)),
+  };
+}
+
+/** Rounds all elements or blocks with a scale for each row, to integers of `bits` bits. */
+export function withRowScales(
+  floats: Float32Array,
+  shape: MatrixShape,
+  bits: number,
+  mask?: Uint8Array,
+): IntegerRounding {
+  return {
+    floats,
+    denseBytes: int8Bytes(floats, shape, null),
+    blockBytes: (block) => int8Bytes(floats, shape, block, mask),
+    round: (block) => quantizeRows(floats, shape, { block, mask, bits }),
+  };
+}
+
 export interface PackSource {
   readonly name: string;
   readonly shape: MatrixShape;
-  /** The elements to store if nothing is quantized. */
+  /** The elements to store if they are not rounded to integers. */
   readonly elements: ElementArray;
-  /** The values before rounding, which quantization needs; null if blocks are not quantized. */
-  readonly floats: Float32Array | null;
+  readonly integers: IntegerRounding | null;
   readonly unpacked: PackedDtype;
   readonly mask?: Uint8Array | undefined;
 }
@@ -67,32 +116,43 @@ export interface PackSource {
  * Returns the size in bytes of the matrix in a layout; null if the layout cannot hold the matrix, or if the packed
  * matrix would be so small that readers refuse it.
  */
-function bytesIn({ elements, floats, shape, mask }: PackSource, spec: LayoutSpec): number | null {
+function bytesIn({ elements, integers, shape, mask }: PackSource, spec: LayoutSpec): number | null {
   const bytes =
-    floats !== null && spec.layout === "blocks"
-      ? quantizedBytes(floats, shape, spec.block, mask)
+    integers !== null && spec.layout === "blocks"
+      ? integers.blockBytes(spec.block)
       : layoutBytes(elements, shape, spec, mask);
   return bytes !== null && isReadable(elements.length, bytes) ? bytes : null;
 }
 
 /** Returns the smallest layout that readers accept, and its size. */
 export function smallestReadable(source: PackSource, layouts: readonly LayoutSpec[]): LayoutSize {
-  const { elements, floats, shape, mask } = source;
+  const { elements, integers, shape, mask } = source;
   checkMatrix(elements, shape, mask);
-  // Without zeros, only quantization saves space.
+  const dense = integers?.denseBytes ?? elements.byteLength;
+  // Without zeros, blocks save space only if they alone are integers.
+  const blocksSave = integers !== null && integers.denseBytes === null;
   const candidates = hasZero(elements)
     ? layouts
-    : layouts.filter(({ layout }) => floats !== null && layout === "blocks");
-  return smallestBy(elements.byteLength, candidates, (spec) => bytesIn(source, spec));
+    : layouts.filter(({ layout }) => blocksSave && layout === "blocks");
+  return smallestBy(dense, candidates, (spec) => bytesIn(source, spec));
 }
 
-/** Quantizes blocks to eight bits. @throws RangeError if an element is not finite before or after quantization */
-function quantized(source: PackSource, floats: Float32Array, block: BlockShape) {
-  const { name, shape, unpacked, mask } = source;
+interface PackedSource {
+  readonly matrix: PackedMatrix;
+  readonly error: RoundingError | null;
+}
+
+/** Rounds to integers. @throws RangeError if an element is not finite before or after rounding */
+function rounding(
+  { name, shape, unpacked }: PackSource,
+  { floats, round }: IntegerRounding,
+  block: BlockShape | null,
+): PackedSource {
   checkFinite(name, floats);
-  const { matrix, error } = quantizeBlocks(packBlocks(floats, shape, block, mask));
+  const { matrix, error } = round(block);
   if (unpacked === "F32") return { matrix, error };
-  const bytes = narrowFromFloat32(unpacked, unpackQuantized(matrix));
+  const after = matrix.layout === "int8" ? unpackInt8(matrix) : unpackQuantized(matrix);
+  const bytes = narrowFromFloat32(unpacked, after);
   const whole = roundingError(floats, toFloat32({ dtype: unpacked, shape, bytes }));
   if (whole.maximum === Infinity) {
     const expected = `elements that ${unpacked} can hold when they are rounded to eight bits`;
@@ -101,12 +161,16 @@ function quantized(source: PackSource, floats: Float32Array, block: BlockShape) 
   return { matrix, error: whole };
 }
 
-/** Packs a matrix into a layout. Blocks are quantized if the source has `floats`. */
-export function packSource(
-  source: PackSource,
-  spec: LayoutSpec,
-): { readonly matrix: PackedMatrix; readonly error: RoundingError | null } {
-  const { shape, elements, floats, mask } = source;
-  if (floats !== null && spec.layout === "blocks") return quantized(source, floats, spec.block);
+/**
+ * Packs a matrix into a layout. Blocks become integers if the source has a rounding. Without a layout, all elements
+ * become integers; null if the source does not round all.
+ */
+export function packSource(source: PackSource, spec: LayoutSpec | null): PackedSource | null {
+  const { shape, elements, integers, mask } = source;
+  if (spec === null)
+    return integers === null || integers.denseBytes === null
+      ? null
+      : rounding(source, integers, null);
+  if (integers !== null && spec.layout === "blocks") return rounding(source, integers, spec.block);
   return { matrix: pack(elements, shape, spec, mask), error: null };
 }

@@ -27,7 +27,8 @@ import { ARRAY_NAMES, formatLayout, type LayoutSpec } from "../sparse/layout.ts"
 /** The metadata key of the manifest. A file with this key is packed. */
 export const PACKED_METADATA = "espalier.packed";
 
-const PACKED_VERSION = 1;
+/** Version 2 adds the layout `int8`. A manifest without it is written as version 1, which older readers accept. */
+type PackedVersion = 1 | 2;
 
 const MOST_ELEMENTS = 2 ** 31 - 1;
 /**
@@ -54,20 +55,24 @@ export function isReadable(elements: number, storedBytes: number): boolean {
   return elements <= Math.min(MOST_ELEMENTS, ELEMENTS_PER_BYTE * (storedBytes + ENTRY_BYTES));
 }
 
-/** The element types of packed values. Quantized blocks store I8 instead. */
+/** The element types of packed values. Integers are stored as I8 instead. */
 export type PackedDtype = "F32" | "F16" | "BF16";
 
-/** How a tensor is stored. `dense` stores every element, converted to another element type. */
+/**
+ * How a tensor is stored. `dense` stores every element, converted to another element type. `quantized` has a scale for
+ * each block, `int8` one for each row; without `block` it stores every element.
+ */
 export type PackedLayout =
   | LayoutSpec
   | { readonly layout: "dense" }
-  | { readonly layout: "quantized"; readonly block: readonly [height: number, width: number] };
+  | { readonly layout: "quantized"; readonly block: BlockShape }
+  | { readonly layout: "int8"; readonly block?: BlockShape };
 
 /** The manifest entry of a packed tensor. */
 export interface PackedEntry {
   /** The shape of the tensor, which is packed as a matrix [first extent, product of the other extents]. */
   readonly shape: readonly number[];
-  /** The element type of the stored values. Always F32 for quantized values, which are stored as I8. */
+  /** The element type of the stored values. Always F32 for integers, which are stored as I8. */
   readonly dtype: PackedDtype;
   /** The element type of the unpacked tensor. */
   readonly unpacked: PackedDtype;
@@ -84,9 +89,16 @@ export function describeStored({ stored, dtype }: PackedEntry): string {
       return `dense ${dtype}`;
     case "quantized":
       return `${stored.block.join("x")} I8`;
+    case "int8":
+      return `${stored.block?.join("x") ?? "dense"} int8`;
     default:
       return `${formatLayout(stored)} ${dtype}`;
   }
+}
+
+/** Whether the values of a layout are integers with scales. */
+export function isInteger({ layout }: PackedLayout): boolean {
+  return layout === "quantized" || layout === "int8";
 }
 
 /** Returns the name that a part of a packed tensor has in the file, such as `fc.weight:values`. */
@@ -95,8 +107,15 @@ export function partName(name: string, part: string): string {
 }
 
 /** Lists the parts of a tensor in a layout, such as `values`. */
-export function partsOf({ layout }: PackedLayout): readonly string[] {
-  return layout === "dense" ? ["values"] : ARRAY_NAMES[layout];
+export function partsOf(stored: PackedLayout): readonly string[] {
+  switch (stored.layout) {
+    case "dense":
+      return ["values"];
+    case "int8":
+      return stored.block === undefined ? ["scales", "values"] : ["bits", "scales", "values"];
+    default:
+      return ARRAY_NAMES[stored.layout];
+  }
 }
 
 /** Lists the names that the parts of a packed tensor have in the file. */
@@ -120,8 +139,8 @@ export function matrixShape(shape: readonly number[]): readonly [number, number]
  * const text = formatManifest(new Map([["fc.weight", entry]]));
  * const read = parseManifest("model", text);
  * console.assert(read._tag === "Right" && read.right.get("fc.weight")?.dtype === "F16");
- * const later = parseManifest("model", '{"version": 2, "tensors": {}}');
- * console.assert(later._tag === "Left" && later.left[0]?.expected === "version 1");
+ * const later = parseManifest("model", '{"version": 3, "tensors": {}}');
+ * console.assert(later._tag === "Left" && later.left[0]?.expected === "version 1 or 2");
  * ```
  */
 export function formatManifest(manifest: PackedManifest): string {
@@ -132,7 +151,9 @@ export function formatManifest(manifest: PackedManifest): string {
     const entry = { layout, ...parameters, shape, dtype, unpacked };
     return `${JSON.stringify(name)}:${JSON.stringify(entry)}`;
   });
-  return `{"version":${PACKED_VERSION},"tensors":{${tensors.join(",")}}}`;
+  const isInt8 = [...manifest.values()].some(({ stored }) => stored.layout === "int8");
+  const version: PackedVersion = isInt8 ? 2 : 1;
+  return `{"version":${version},"tensors":{${tensors.join(",")}}}`;
 }
 
 /** Whether a value is an element type that packed tensors can have. */
@@ -165,7 +186,18 @@ function readBlock(
 function readLayout(
   path: string,
   { layout, block, prune, of }: JsonObject,
+  version: PackedVersion,
 ): Either<readonly Problem[], PackedLayout> {
+  const withBlock = (name: "blocks" | "quantized" | "int8") =>
+    pipe(
+      readBlock(`${path}.block`, block),
+      map((read): PackedLayout => ({ layout: name, block: read })),
+    );
+  const refuseLayout = () => {
+    const names = ["dense", "blocks", "quantized", "groups", "bitmask", "channels"];
+    if (version === 2) names.push("int8");
+    return refuseParameter(`${path}.layout`, `one of ${names.join(", ")}`, layout);
+  };
   switch (layout) {
     case "dense":
     case "bitmask":
@@ -173,20 +205,18 @@ function readLayout(
       return right({ layout });
     case "blocks":
     case "quantized":
-      return pipe(
-        readBlock(`${path}.block`, block),
-        map((read): PackedLayout => ({ layout, block: read })),
-      );
+      return withBlock(layout);
+    case "int8":
+      if (version === 1) return refuseLayout();
+      return block === undefined ? right({ layout }) : withBlock(layout);
     case "groups":
       if (!isExtent(of) || of < 2 || of > MOST_IN_GROUP)
         return refuseParameter(`${path}.of`, `a whole number from 2 to ${MOST_IN_GROUP}`, of);
       if (!isExtent(prune) || prune >= of)
         return refuseParameter(`${path}.prune`, `a whole number from 1 to ${of - 1}`, prune);
       return right({ layout, prune, of });
-    default: {
-      const expected = "one of dense, blocks, quantized, groups, bitmask, channels";
-      return refuseParameter(`${path}.layout`, expected, layout);
-    }
+    default:
+      return refuseLayout();
   }
 }
 
@@ -208,8 +238,8 @@ function readEntry(
   if (elements > MOST_ELEMENTS || shape.some((extent) => extent > MOST_ELEMENTS))
     return refuse(`${path}.shape`, `at most ${MOST_ELEMENTS} elements`, `[${shape.join(", ")}]`);
   if (!isPackedDtype(dtype)) return refuseValue(`${path}.dtype`, "F32, F16 or BF16", dtype);
-  if (stored.layout === "quantized") {
-    if (dtype !== "F32") return refuseValue(`${path}.dtype`, "F32 for quantized blocks", dtype);
+  if (isInteger(stored)) {
+    if (dtype !== "F32") return refuseValue(`${path}.dtype`, `F32 for ${stored.layout}`, dtype);
     if (!isPackedDtype(unpacked))
       return refuseValue(`${path}.unpacked`, "F32, F16 or BF16", unpacked);
     return right({ shape, dtype, unpacked, stored });
@@ -242,8 +272,8 @@ export function parseManifest(
     chain((json) => {
       if (!isJsonObject(json)) return refuseValue(path, "an object", json);
       const { version, tensors, ...others } = json;
-      if (version !== PACKED_VERSION)
-        return refuseValue(`${path}.version`, `version ${PACKED_VERSION}`, version);
+      if (version !== 1 && version !== 2)
+        return refuseValue(`${path}.version`, "version 1 or 2", version);
       const [unknown] = Object.keys(others);
       if (unknown !== undefined) return refuse(path, "keys of version, tensors", unknown);
       if (!isJsonObject(tensors)) return refuseValue(`${path}.tensors`, "an object", tensors);
@@ -253,7 +283,7 @@ export function parseManifest(
         const own = `${path}: ${name}`;
         const entry = isJsonObject(value)
           ? pipe(
-              readLayout(own, value),
+              readLayout(own, value, version),
               chain((stored) => readEntry(own, value, stored)),
             )
           : refuseValue(own, "an object", value);

@@ -1,30 +1,19 @@
-/** Packs a tensor into a compressed layout, and unpacks a packed tensor. */
 import {
   checkBytes,
-  checkMapOf,
-  checkObject,
+  checkInteger,
   checkOneOf,
   checkOptions,
   checkRecords,
   checkString,
+  mismatch,
 } from "../core/checks.ts";
-import { type Either, isRight, left, type Problem, refuse, right } from "../core/either.ts";
 import type { PruningKernels } from "../core/pruning-kernels.ts";
-import { sumOf } from "../core/sum.ts";
-import { bytesOf, elementBytes, narrowFromFloat32 } from "../io/dtypes.ts";
+import { bytesOf, elementBytes } from "../io/dtypes.ts";
 import { checkTensor, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
-import { packedProblems } from "../sparse/check.ts";
-import type { ElementArray } from "../sparse/elements.ts";
-import {
-  ARRAY_NAMES,
-  type LayoutSpec,
-  type PackedArray,
-  packedArrays,
-  unpack,
-} from "../sparse/layout.ts";
+import type { LayoutSpec, PackedMatrix } from "../sparse/layout.ts";
 import { hasZero, type LayoutSize, smallestBy, USUAL_LAYOUTS } from "../sparse/size.ts";
 import { layoutTally } from "../sparse/tally.ts";
-import { arrayFacts, assemble, readPart, shapeProblems } from "./packed-arrays.ts";
+import { arrayFacts, storedArrays } from "./packed-arrays.ts";
 import {
   elementsOf,
   type PackSource,
@@ -32,16 +21,17 @@ import {
   type RoundingError,
   rounded,
   smallestReadable,
+  withBlockScales,
+  withRowScales,
 } from "./packed-choice.ts";
 import {
+  isInteger,
   isPackedDtype,
   isReadable,
   matrixShape,
-  mostElements,
   type PackedEntry,
   type PackedLayout,
   partName,
-  partsOf,
 } from "./packed-manifest.ts";
 
 export type { RoundingError } from "./packed-choice.ts";
@@ -57,7 +47,41 @@ export interface PackOptions {
    * smallest layout is a block layout are quantized. Default false.
    */
   readonly quantize?: boolean;
+  /**
+   * Whether to store matrices as 8-bit integers with a scale for each row: those of at least 4096 elements that become
+   * smaller, as blocks if these take fewer bytes. With `dtype`, tensors of one dimension are rounded to it as well.
+   * Default false; not together with `quantize`.
+   */
+  readonly int8?: boolean;
+  /**
+   * With `int8`, the bits that the integers use, from 2 to 8. Fewer bits take as many bytes, but compress better.
+   * Default 8.
+   */
+  readonly bits?: number;
 }
+
+/** The options that determine how a tensor is packed. */
+export const PACK_OPTIONS: readonly string[] = Object.keys({
+  layouts: true,
+  dtype: true,
+  quantize: true,
+  int8: true,
+  bits: true,
+} satisfies Record<keyof PackOptions, true>);
+
+/** @throws TypeError or RangeError if the options do not fit together */
+export function checkPackOptions(options: PackOptions): void {
+  const { layouts, dtype, quantize = false, int8 = false, bits } = options;
+  if (layouts !== undefined) checkRecords("layouts", layouts, "layout");
+  if (dtype !== undefined) checkOneOf("dtype", dtype, ["F16", "BF16"]);
+  if (int8 && quantize) throw new RangeError(mismatch("quantize", "false beside int8", true));
+  if (bits === undefined) return;
+  checkInteger("bits", bits, 2, 8);
+  if (!int8) throw new RangeError(mismatch("bits", "int8 beside it", "none"));
+}
+
+/** Smaller matrices stay floats: the heads of classifiers, whose errors no later layer averages. */
+const LEAST_INT8_ELEMENTS = 4096;
 
 /** A packed tensor. */
 export interface PackedTensor {
@@ -160,100 +184,79 @@ export function packTensor(
 ): PackedTensor {
   checkString("name", name);
   checkTensor(tensor);
-  checkOptions("options", options, ["layouts", "dtype", "quantize"]);
+  checkOptions("options", options, PACK_OPTIONS);
+  checkPackOptions(options);
   if (mask !== undefined) checkBytes("mask", mask);
   const plain: PackedTensor = { entry: null, parts: [[name, tensor]], error: null };
   const { dtype: unpacked, shape } = tensor;
-  if (!isPackedDtype(unpacked) || shape.length < 2) return plain;
-  const { layouts = USUAL_LAYOUTS, dtype: target, quantize = false } = options;
-  checkRecords("layouts", layouts, "layout");
-  if (target !== undefined) checkOneOf("dtype", target, ["F16", "BF16"]);
+  const { layouts = USUAL_LAYOUTS, dtype: target, int8 = false } = options;
+  if (!isPackedDtype(unpacked) || shape.length < (int8 ? 1 : 2)) return plain;
   const narrow =
     target !== undefined && unpacked === "F32"
       ? rounded(name, tensor, target)
       : { tensor, error: null };
   const { dtype } = narrow.tensor;
   if (!isPackedDtype(dtype)) return plain;
-  const plainSource: PackSource = {
+  const exact: PackSource = {
     name,
     unpacked,
     mask,
     shape: matrixShape(shape),
     elements: elementsOf(narrow.tensor),
-    floats: null,
+    integers: null,
   };
-  // Only pruned tensors are quantized. Quantizing a dense embedding, for example, would only lose precision.
-  const isSparse = quantize && smallestReadable(plainSource, USUAL_LAYOUTS).spec !== null;
-  const source = isSparse ? { ...plainSource, floats: toFloat32(tensor) } : plainSource;
-  const { spec } = smallestReadable(source, layouts);
-  if (spec === null) {
+  const source: PackSource = { ...exact, integers: integersOf(exact, tensor, options) };
+  const { spec } = shape.length < 2 ? { spec: null } : smallestReadable(source, layouts);
+  const packed = packSource(source, spec);
+  if (packed === null) {
     if (dtype === unpacked) return plain;
     const entry: PackedEntry = { shape, dtype, unpacked, stored: { layout: "dense" } };
     return { entry, parts: [[partName(name, "values"), narrow.tensor]], error: narrow.error };
   }
-  const { matrix, error } = packSource(source, spec);
-  const stored: PackedLayout =
-    matrix.layout === "quantized" ? { layout: "quantized", block: matrix.block } : { ...spec };
+  const { matrix, error } = packed;
+  const stored = layoutOf(matrix);
+  const entry: PackedEntry = { shape, dtype: isInteger(stored) ? "F32" : dtype, unpacked, stored };
   return {
-    entry: { shape, dtype: matrix.layout === "quantized" ? "F32" : dtype, unpacked, stored },
-    parts: packedArrays(matrix).map(([part, array]) => [
+    entry,
+    parts: storedArrays(matrix).map(([part, array]) => [
       partName(name, part),
-      { ...arrayFacts(matrix, part, array, dtype), bytes: bytesOf(array) },
+      { ...arrayFacts(matrix, part, array, entry), bytes: bytesOf(array) },
     ]),
     error: error ?? narrow.error,
   };
 }
 
-/**
- * Unpacks a tensor. The result has the bits of the original, unless the tensor was rounded. Inconsistent arrays are
- * refused.
- *
- * @param parts the tensors in the file by name, including all parts of this tensor
- */
-export function unpackTensor(
-  name: string,
-  entry: PackedEntry,
-  parts: ReadonlyMap<string, StoredTensor>,
-): Either<readonly Problem[], StoredTensor> {
-  checkString("name", name);
-  checkObject("entry", entry, "stored", "shape", "dtype", "unpacked");
-  const { stored, shape, dtype, unpacked } = entry;
-  checkObject("entry.stored", stored, "layout");
-  checkOneOf("entry.stored.layout", stored.layout, ["dense", ...Object.keys(ARRAY_NAMES)]);
-  checkMapOf("parts", parts, "dtype", "shape", "bytes");
-  const problems: Problem[] = [];
-  const arrays = new Map<string, PackedArray>();
-  for (const part of partsOf(stored)) {
-    const full = partName(name, part);
-    const read = readPart(full, part, entry, parts.get(full));
-    if (isRight(read)) arrays.set(part, read.right);
-    else problems.push(...read.left);
+/** Returns how a tensor is rounded to integers; null if it is not. */
+function integersOf(
+  exact: PackSource,
+  tensor: StoredTensor,
+  { quantize = false, int8 = false, bits = 8 }: PackOptions,
+): PackSource["integers"] {
+  const { shape, mask } = exact;
+  const elements = exact.elements.length;
+  if (int8) {
+    if (tensor.shape.length < 2 || elements < LEAST_INT8_ELEMENTS) return null;
+    const rounding = withRowScales(toFloat32(tensor), shape, bits, mask);
+    return (rounding.denseBytes ?? Infinity) < tensor.bytes.length ? rounding : null;
   }
-  if (problems.length > 0) return left(problems);
-  const packedBytes = sumOf([...arrays.values()], ({ byteLength }) => byteLength);
-  const most = mostElements(packedBytes);
-  const [rows, columns] = matrixShape(shape);
-  if (rows * columns > most)
-    return refuse(name, `at most ${most} elements of ${packedBytes} bytes`, `${rows * columns}`);
-  const values = arrays.get("values") as ElementArray;
-  let elements = values;
-  if (stored.layout === "dense") {
-    const full = partName(name, "values");
-    if (values.length !== rows * columns)
-      return refuse(full, `${rows * columns} elements`, `${values.length}`);
-    const own = parts.get(full)?.shape.join() ?? "";
-    if (own !== shape.join()) return refuse(full, `the shape [${shape}]`, `[${own}]`);
-  } else {
-    const matrix = assemble(entry, arrays);
-    const wrong = packedProblems(matrix);
-    if (wrong.length > 0)
-      return left(wrong.map((one) => ({ ...one, path: `${name}:${one.path}` })));
-    const shapes = shapeProblems(name, matrix, parts);
-    if (shapes.length > 0) return left(shapes);
-    elements = unpack(matrix);
+  // Only pruned tensors are quantized. Quantizing a dense embedding, for example, would only lose precision.
+  const isPruned = quantize && smallestReadable(exact, USUAL_LAYOUTS).spec !== null;
+  return isPruned ? withBlockScales(toFloat32(tensor), shape, mask) : null;
+}
+
+function layoutOf(matrix: PackedMatrix): PackedLayout {
+  switch (matrix.layout) {
+    case "blocks":
+    case "quantized":
+      return { layout: matrix.layout, block: matrix.block };
+    case "int8":
+      return { layout: "int8", ...(matrix.block !== null && { block: matrix.block }) };
+    case "groups":
+      return { layout: "groups", prune: matrix.prune, of: matrix.of };
+    case "bitmask":
+    case "channels":
+      return { layout: matrix.layout };
+    default:
+      return matrix satisfies never;
   }
-  const tensor: StoredTensor = { dtype, shape, bytes: bytesOf(elements) };
-  if (unpacked === dtype) return right(tensor);
-  const bytes = narrowFromFloat32(unpacked, toFloat32(tensor));
-  return right({ dtype: unpacked, shape, bytes });
 }

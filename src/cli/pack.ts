@@ -11,7 +11,7 @@ import { LAYOUT_SPELLINGS, type LayoutSpec, parseLayout } from "../sparse/layout
 import { findCopied, withCheckpoint, withProgress } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console, TextOutput } from "./console.ts";
-import { choiceOption, flagOption, type Option, textOption } from "./options.ts";
+import { choiceOption, flagOption, integerOption, type Option, textOption } from "./options.ts";
 import { printAccount, ROLE_OPTIONS, readModelStatements } from "./tensor-roles.ts";
 
 function layoutsOption(description: string): Option<readonly LayoutSpec[]> {
@@ -37,6 +37,13 @@ const PACK_OPTIONS = {
   ),
   quantize: flagOption(
     "store blocks with eight bits for each element and a scale for each block, and report the error; only for tensors that a layout makes smaller anyway, also with --dtype",
+  ),
+  int8: flagOption(
+    "store matrices as 8-bit integers with a scale for each row, as blocks or dense, and report the error: all of at least 4096 elements; with --dtype, vectors are rounded, too",
+  ),
+  embeddingBits: integerOption(
+    { least: 2, most: 8 },
+    "with --int8, the bits that integers of embeddings use: fewer take as many bytes, but compress better (default 8)",
   ),
   ...ROLE_OPTIONS,
 } as const;
@@ -95,13 +102,17 @@ export const packCommand: Command = defineCommand({
   name: "pack",
   summary: "store a checkpoint in compressed layouts",
   description: [
-    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, a directory, or a model in the Hugging Face cache. All files of a directory are copied, with the weights as model.packed.safetensors. Each tensor takes the smallest of the layouts. Without --dtype and --quantize every bit is kept. OUT is either complete or absent.",
+    "IN is a safetensors file, an index of several (*.index.json), a state dict of torch.save, a directory, or a model in the Hugging Face cache. All files of a directory are copied, with the weights as model.packed.safetensors. Each tensor takes the smallest of the layouts. Without --dtype, --quantize and --int8 every bit is kept. OUT is either complete or absent.",
     "The result is a safetensors file with a manifest. verify, inspect, prune and unpack read it as the checkpoint that it contains.",
   ],
   positionals: ["IN"],
   options: PACK_OPTIONS,
   run: async ({ values, positionals: [from = ""], json }, console) => {
-    const { layouts, dtype, quantize, out } = values;
+    const { layouts, dtype, quantize, int8, embeddingBits, out } = values;
+    if (int8 === true && quantize === true)
+      refuseInput("`quantize`", "`int8` or `quantize`", "both");
+    if (embeddingBits !== undefined && int8 !== true)
+      refuseInput("`embeddingBits`", "`int8` beside it", "none");
     const { place, to } = await findCopied(from, out, "the result");
     const { evidence } = await readModelStatements(place, values);
     return withCheckpoint(place, async (checkpoint) => {
@@ -117,6 +128,8 @@ export const packCommand: Command = defineCommand({
           ...(layouts && { layouts }),
           ...(dtype && { dtype: DTYPES[dtype] }),
           ...(quantize !== undefined && { quantize }),
+          ...(int8 !== undefined && { int8 }),
+          ...(embeddingBits !== undefined && { embeddingBits, evidence }),
         }),
       );
       const where = { from, to, seconds };

@@ -4,11 +4,12 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import {
   type CheckpointRun,
+  type PackCheckpointOptions,
   type PackedCheckpoint,
   writePacked,
   writeUnpacked,
 } from "../checkpoint/pack.ts";
-import type { PackOptions } from "../checkpoint/packed-tensor.ts";
+import { checkPackOptions, PACK_OPTIONS } from "../checkpoint/packed-tensor.ts";
 import { type CheckpointPruning, type PrunedCheckpoint, writePruned } from "../checkpoint/prune.ts";
 import type { StopSignal } from "../core/abort.ts";
 import {
@@ -192,13 +193,17 @@ function checkPruners(pruners: PruningOptions["pruners"]): void {
  * ```
  */
 export async function packCheckpoint(
-  options: PackingOptions & PackOptions,
+  options: PackingOptions & PackCheckpointOptions,
 ): Promise<PackedCheckpoint> {
-  checkOptions("options", options, [...COPY_OPTIONS, "layouts", "dtype", "quantize"]);
+  checkOptions("options", options, [...COPY_OPTIONS, ...PACK_OPTIONS, "embeddingBits", "evidence"]);
   checkCopy(options);
-  const { layouts, dtype } = options;
-  if (layouts !== undefined) checkRecords("layouts", layouts, "layout");
-  if (dtype !== undefined) checkOneOf("dtype", dtype, ["F16", "BF16"]);
+  checkPackOptions(options);
+  const { embeddingBits, evidence = {}, int8 = false } = options;
+  checkObject("evidence", evidence);
+  if (embeddingBits !== undefined) {
+    checkInteger("embeddingBits", embeddingBits, 2, 8);
+    if (!int8) throw new RangeError(mismatch("embeddingBits", "int8 beside it", "none"));
+  }
   const { from, to, signal, ...packing } = options;
   return writePacked({ ...packing, turn: () => turn(signal) }, copySink({ from, to }));
 }

@@ -2,9 +2,10 @@
 import type { Problem } from "../core/either.ts";
 import { fromBfloat16 } from "../core/half.ts";
 import { type BitmaskMatrix, isSet } from "./bitmask.ts";
-import { type BlockMatrix, type BlockPositions, blockGrid } from "./blocks.ts";
-import { bitsOf } from "./elements.ts";
+import { type BlockMatrix, type BlockPositions, type BlockShape, blockGrid } from "./blocks.ts";
+import { bitsOf, type MatrixShape } from "./elements.ts";
 import { type GroupMatrix, groupSizes, positionBits, readPosition } from "./groups.ts";
+import type { BlockInt8Matrix, Int8Matrix } from "./int8.ts";
 import { checkLayout, type PackedMatrix } from "./layout.ts";
 import type { QuantizedMatrix } from "./quantized.ts";
 
@@ -59,7 +60,10 @@ function keptBlocksHold(report: Report, kept: BlockPositions): boolean {
 }
 
 /** Whether the stored elements beyond the edges of the matrix are zero. Reports the first that is not. */
-function edgesHold(report: Report, matrix: BlockMatrix | QuantizedMatrix): boolean {
+function edgesHold(
+  report: Report,
+  matrix: BlockMatrix | QuantizedMatrix | BlockInt8Matrix,
+): boolean {
   const { shape, block, starts, columns, values } = matrix;
   const [height, width] = block;
   if (shape[0] % height === 0 && shape[1] % width === 0) return true;
@@ -78,10 +82,15 @@ function edgesHold(report: Report, matrix: BlockMatrix | QuantizedMatrix): boole
   return true;
 }
 
-function quantizedHolds(report: Report, { values, scales, columns }: QuantizedMatrix): void {
+/** Checks integers and their scales, of which there are `count`. */
+function integersHold(
+  report: Report,
+  { values, scales }: QuantizedMatrix | Int8Matrix,
+  count: number,
+): void {
   const least = values.indexOf(-128);
   if (least >= 0) report(`values[${least}]`, "a number from -127 to 127", -128);
-  if (!lengthHolds(report, "scales", scales.length, columns.length)) return;
+  if (!lengthHolds(report, "scales", scales.length, count)) return;
   const wrong = scales.findIndex((bits) => bits >= BFLOAT16_INFINITY);
   if (wrong < 0) return;
   const got = fromBfloat16(scales[wrong]);
@@ -110,18 +119,41 @@ function groupsHold(report: Report, matrix: GroupMatrix): boolean {
   return true;
 }
 
-function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): boolean {
-  const count = shape[0] * shape[1];
+/** Whether there is a bit for each of `count` elements or blocks, and none beyond the last. */
+function bitsHold(report: Report, bits: Uint8Array, count: number, what: string): boolean {
   if (!lengthHolds(report, "bits", bits.length, Math.ceil(count / 8))) return false;
-  let set = 0;
-  for (let i = 0; i < bits.length * 8; i++) {
+  for (let i = count; i < bits.length * 8; i++) {
     if (!isSet(bits, i)) continue;
-    set++;
-    if (i < count) continue;
-    report(`bits[${i >>> 3}]`, "no bit beyond the last element", bits[i >>> 3]);
+    report(`bits[${i >>> 3}]`, `no bit beyond the last ${what}`, bits[i >>> 3]);
     return false;
   }
+  return true;
+}
+
+function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): boolean {
+  const count = shape[0] * shape[1];
+  if (!bitsHold(report, bits, count, "element")) return false;
+  let set = 0;
+  for (let i = 0; i < count; i++) set += Number(isSet(bits, i));
   return lengthHolds(report, "values", values.length, set);
+}
+
+/** Finds the problems of the bits that state the kept blocks of a matrix. */
+export function blockBitsProblems(
+  shape: MatrixShape,
+  block: BlockShape,
+  bits: Uint8Array,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  const [blockRows, blockColumns] = blockGrid(shape, block);
+  bitsHold(reportTo(problems), bits, blockRows * blockColumns, "block");
+  return problems;
+}
+
+function reportTo(problems: Problem[]): Report {
+  return (path, expected, got) => {
+    problems.push({ path, expected, got: String(got) });
+  };
 }
 
 /**
@@ -142,9 +174,7 @@ function bitmaskHolds(report: Report, { shape, bits, values }: BitmaskMatrix): b
 export function packedProblems(matrix: PackedMatrix): readonly Problem[] {
   checkLayout("matrix", matrix);
   const problems: Problem[] = [];
-  const report: Report = (path, expected, got) => {
-    problems.push({ path, expected, got: String(got) });
-  };
+  const report = reportTo(problems);
   switch (matrix.layout) {
     case "blocks":
     case "quantized": {
@@ -152,7 +182,17 @@ export function packedProblems(matrix: PackedMatrix): readonly Problem[] {
       if (!keptBlocksHold(report, matrix)) break;
       const count = columns.length * block[0] * block[1];
       if (lengthHolds(report, "values", values.length, count)) edgesHold(report, matrix);
-      if (matrix.layout === "quantized") quantizedHolds(report, matrix);
+      if (matrix.layout === "quantized") integersHold(report, matrix, columns.length);
+      break;
+    }
+    case "int8": {
+      const { shape, block, values } = matrix;
+      if (block !== null && !keptBlocksHold(report, matrix)) break;
+      const count =
+        block === null ? shape[0] * shape[1] : matrix.columns.length * block[0] * block[1];
+      if (!lengthHolds(report, "values", values.length, count)) break;
+      if (block !== null) edgesHold(report, matrix);
+      integersHold(report, matrix, shape[0]);
       break;
     }
     case "groups":

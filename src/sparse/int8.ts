@@ -2,7 +2,13 @@
  * Matrices of 8-bit integers with a scale for each row, dense or as kept blocks, in the form that integer kernels
  * compute with. Storage is lossy: the error of an element is at most half of its row's scale, and -0 becomes +0.
  */
-import { checkFinite, checkFloat32Array, checkLength, checkObject } from "../core/checks.ts";
+import {
+  checkFinite,
+  checkFloat32Array,
+  checkInteger,
+  checkLength,
+  checkObject,
+} from "../core/checks.ts";
 import { fromBfloat16, roundUpToBfloat16 } from "../core/half.ts";
 import {
   type BlockMatrix,
@@ -35,32 +41,40 @@ export interface BlockInt8Matrix extends Int8Elements, BlockPositions {}
 /** A matrix of 8-bit integers with a scale for each row. */
 export type Int8Matrix = DenseInt8Matrix | BlockInt8Matrix;
 
-const LARGEST = 127;
+/** How {@link quantizeRows} stores a matrix. */
+export interface Int8Options {
+  /** If given, only blocks are stored in which any element is not +0 or is kept by `mask`. */
+  readonly block?: BlockShape | null;
+  /** One entry for each element, 1 if it is kept. */
+  readonly mask?: Uint8Array | undefined;
+  /** The bits that an integer uses, from 2 to 8: fewer bits compress better. Default 8: from -127 to 127. */
+  readonly bits?: number;
+}
 
 /**
- * Rounds a row-major matrix to eight bits. The scale of a row is its largest magnitude divided by 127 and rounded up to
- * bfloat16, so that no element is clipped; it is +0 if all elements of the row are 0.
+ * Rounds a row-major matrix to eight bits. The scale of a row is its largest magnitude divided by 127 (or the largest
+ * integer of fewer bits) and rounded up to bfloat16, so that no element is clipped. It is +0 if all elements are 0.
  *
- * @param block - if given, only blocks are stored in which any element is not +0 or is kept by `mask`
- * @param mask - 1 = kept
  * @throws RangeError if an element is not finite, or if `data` has not as many elements as the shape
  */
 export function quantizeRows(
   data: Float32Array,
   shape: MatrixShape,
-  block: BlockShape | null = null,
-  mask?: Uint8Array,
+  { block = null, mask, bits = 8 }: Int8Options = {},
 ): { readonly matrix: Int8Matrix; readonly error: QuantizationError } {
   checkFloat32Array("data", data);
   checkMatrix(data, shape, mask);
   checkFinite("data", data);
-  if (block !== null) return quantizeRowsOfBlocks(packBlocks(data, shape, block, mask));
-  const { values, scales, error } = roundRows(data, runsOfDense(shape));
+  if (block !== null) return quantizeRowsOfBlocks(packBlocks(data, shape, block, mask), bits);
+  const { values, scales, error } = roundRows(data, runsOfDense(shape), bits);
   return { matrix: { layout: "int8", shape: [...shape], block: null, values, scales }, error };
 }
 
 /** Rounds the kept blocks of a matrix to eight bits, with the scales of {@link quantizeRows}. */
-export function quantizeRowsOfBlocks(blocks: BlockMatrix<Float32Array>): {
+export function quantizeRowsOfBlocks(
+  blocks: BlockMatrix<Float32Array>,
+  bits = 8,
+): {
   readonly matrix: BlockInt8Matrix;
   readonly error: QuantizationError;
 } {
@@ -70,7 +84,7 @@ export function quantizeRowsOfBlocks(blocks: BlockMatrix<Float32Array>): {
   checkBlock(block);
   checkLength("blocks.values", blocks.values, columns.length * block[0] * block[1]);
   checkFinite("blocks.values", blocks.values);
-  const { values, scales, error } = roundRows(blocks.values, runsOfBlocks(blocks));
+  const { values, scales, error } = roundRows(blocks.values, runsOfBlocks(blocks), bits);
   return { matrix: { layout: "int8", shape, block, starts, columns, values, scales }, error };
 }
 
@@ -97,16 +111,18 @@ function runsOfBlocks({ shape: [rows], block, starts }: BlockPositions): Runs {
   return { rows, length: width, rowOf };
 }
 
-function roundRows(from: Float32Array, { rows, length, rowOf }: Runs) {
+function roundRows(from: Float32Array, { rows, length, rowOf }: Runs, bits: number) {
+  checkInteger("bits", bits, 2, 8);
+  const most = 2 ** (bits - 1) - 1;
   const largest = new Float32Array(rows);
   for (let run = 0, at = 0; run < rowOf.length; run++) {
-    let most = largest[rowOf[run]];
-    for (const end = at + length; at < end; at++) most = Math.max(most, Math.abs(from[at]));
-    largest[rowOf[run]] = most;
+    let own = largest[rowOf[run]];
+    for (const end = at + length; at < end; at++) own = Math.max(own, Math.abs(from[at]));
+    largest[rowOf[run]] = own;
   }
   const scales = new Uint16Array(rows);
   for (let row = 0; row < rows; row++)
-    scales[row] = largest[row] === 0 ? 0 : roundUpToBfloat16(largest[row] / LARGEST);
+    scales[row] = largest[row] === 0 ? 0 : roundUpToBfloat16(largest[row] / most);
   const values = new Int8Array(from.length);
   let [maximum, squares, all] = [0, 0, 0];
   for (let run = 0, at = 0; run < rowOf.length; run++) {

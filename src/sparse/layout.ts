@@ -12,6 +12,7 @@ import {
   packGroups,
   unpackGroups,
 } from "./groups.ts";
+import { type Int8Matrix, unpackInt8 } from "./int8.ts";
 import { type QuantizedMatrix, unpackQuantized } from "./quantized.ts";
 
 /** A weight in a layout that preserves every bit. */
@@ -22,7 +23,7 @@ type ExactMatrix<E extends ElementArray = ElementArray> =
   | ChannelMatrix<E>;
 
 /** A weight in any layout. */
-export type PackedMatrix = ExactMatrix | QuantizedMatrix;
+export type PackedMatrix = ExactMatrix | QuantizedMatrix | Int8Matrix;
 
 /** A description of a layout, without a weight. The layout of 1x1 blocks is compressed sparse row (CSR). */
 export type LayoutSpec =
@@ -116,7 +117,7 @@ export function pack<E extends ElementArray>(
 }
 
 /**
- * Returns the dense row-major matrix. Elements keep their type, but quantized elements become floats. See {@link pack}.
+ * Returns the dense row-major matrix. Elements keep their type, but integers become floats. See {@link pack}.
  */
 export function unpack(matrix: PackedMatrix): ElementArray {
   checkLayout("matrix", matrix);
@@ -131,6 +132,8 @@ export function unpack(matrix: PackedMatrix): ElementArray {
       return unpackChannels(matrix);
     case "quantized":
       return unpackQuantized(matrix);
+    case "int8":
+      return unpackInt8(matrix);
     default:
       return matrix satisfies never;
   }
@@ -138,13 +141,17 @@ export function unpack(matrix: PackedMatrix): ElementArray {
 
 export type PackedArray = ElementArray | Int8Array | Uint8Array | Uint32Array;
 
+type KeyOf<Matrix> = Matrix extends unknown ? string & keyof Matrix : never;
+
 /** The names of a packed matrix's arrays, in the order of storage. */
 export const ARRAY_NAMES: {
-  readonly [Layout in PackedMatrix["layout"]]: readonly (string &
-    keyof Extract<PackedMatrix, { readonly layout: Layout }>)[];
+  readonly [Layout in PackedMatrix["layout"]]: readonly KeyOf<
+    Extract<PackedMatrix, { readonly layout: Layout }>
+  >[];
 } = /* @__PURE__ */ Object.freeze({
   blocks: ["starts", "columns", "values"],
   quantized: ["starts", "columns", "scales", "values"],
+  int8: ["starts", "columns", "scales", "values"],
   groups: ["indices", "values"],
   bitmask: ["bits", "values"],
   channels: ["rows", "columns", "values"],
@@ -159,7 +166,9 @@ export function checkLayout(name: string, value: { readonly layout: string }): v
 /** Returns the arrays of a packed matrix with their names, in the order of storage. */
 export function packedArrays(matrix: PackedMatrix): readonly (readonly [string, PackedArray])[] {
   const arrays = new Map<string, unknown>(Object.entries(matrix));
-  return ARRAY_NAMES[matrix.layout].map((name) => [name, arrays.get(name) as PackedArray]);
+  const isDense = matrix.layout === "int8" && matrix.block === null;
+  const names = isDense ? ["scales", "values"] : ARRAY_NAMES[matrix.layout];
+  return names.map((name) => [name, arrays.get(name) as PackedArray]);
 }
 
 /** Returns the total size of a packed matrix's arrays in bytes. */

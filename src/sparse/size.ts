@@ -1,9 +1,9 @@
 /** Computes the size of a weight in each layout, and chooses the smallest layout. */
 import { checkRecords } from "../core/checks.ts";
-import type { BlockShape } from "./blocks.ts";
+import { type BlockShape, blockGrid, checkBlock } from "./blocks.ts";
 import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elements.ts";
 import { checkLayout, type LayoutSpec, parseLayout } from "./layout.ts";
-import { blocksTally, layoutTally } from "./tally.ts";
+import { blocksTally, countKeptBlocks, layoutTally } from "./tally.ts";
 
 /** The layouts of the usual patterns, and those for weights without a pattern. */
 export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ [
@@ -39,6 +39,33 @@ export function layoutBytes(
   const tally = layoutTally(spec, shape, data.BYTES_PER_ELEMENT);
   tally.add(data, shape[0], mask);
   return tally.bytes();
+}
+
+/**
+ * Returns the size of a matrix of 8-bit integers with a scale for each row, in bytes: every element, or the blocks with
+ * a bit for each block. The bits count as their entropy, which compression approaches. Otherwise larger blocks, with
+ * more zeros to compute, would be chosen to save bits that compress to almost nothing.
+ */
+export function int8Bytes(
+  data: Float32Array,
+  shape: MatrixShape,
+  block: BlockShape | null,
+  mask?: Uint8Array,
+): number {
+  checkMatrix(data, shape, mask);
+  const scales = shape[0] * Uint16Array.BYTES_PER_ELEMENT;
+  if (block === null) return data.length + scales;
+  checkBlock(block);
+  const [blockRows, blockColumns] = blockGrid(shape, block);
+  const blocks = blockRows * blockColumns;
+  const kept = countKeptBlocks(data, shape, block, mask);
+  const bits = entropyOf(kept, blocks) + entropyOf(blocks - kept, blocks);
+  return Math.ceil(bits / 8) + kept * block[0] * block[1] + scales;
+}
+
+/** Returns the bits that `count` of `all` equal symbols need. */
+function entropyOf(count: number, all: number): number {
+  return count === 0 ? 0 : count * Math.log2(all / count);
 }
 
 /** Returns the size of a matrix in quantized blocks, in bytes. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseManifest } from "../../src/checkpoint/packed-manifest.ts";
+import { formatManifest, parseManifest } from "../../src/checkpoint/packed-manifest.ts";
 import { isLeft, isRight } from "../../src/core/either.ts";
 
 describe("a manifest", () => {
@@ -48,8 +48,48 @@ describe("a manifest", () => {
     expect(problemOf(changed)).toMatch(message);
   });
 
+  const int8 = { layout: "int8", shape: [8, 8], dtype: "F32", unpacked: "F16" };
+
+  test("of version 2 has integers with scales of rows, dense and in blocks", () => {
+    const read = parse({ a: int8, b: { ...int8, block: [4, 1] }, c: entry }, 2);
+    const facts = { shape: [8, 8], dtype: "F32", unpacked: "F16" };
+    expect(isRight(read) && [...read.right]).toEqual([
+      ["a", { ...facts, stored: { layout: "int8" } }],
+      ["b", { ...facts, stored: { layout: "int8", block: [4, 1] } }],
+      ["c", { ...facts, unpacked: "F32", stored: { layout: "blocks", block: [4, 1] } }],
+    ]);
+    if (isLeft(read)) return;
+    const versionOf = (names: readonly string[]) =>
+      JSON.parse(formatManifest(new Map([...read.right].filter(([name]) => names.includes(name)))))
+        .version;
+    expect([versionOf(["a", "b", "c"]), versionOf(["b"]), versionOf(["c"]), versionOf([])]).toEqual(
+      [2, 2, 1, 1],
+    );
+    expect(parseManifest("file", formatManifest(read.right))).toEqual(read);
+  });
+
+  test.each<[object, number, RegExp]>([
+    [{}, 1, /w\.layout: one of dense, .*, channels, "int8"$/],
+    [{ layout: "int4" }, 2, /w\.layout: one of dense, .*, channels, int8, "int4"$/],
+    [{ block: [4] }, 2, /w\.block: two whole numbers from 1, \[4\]$/],
+    [{ block: null }, 2, /w\.block: two whole numbers from 1, null$/],
+    [{ dtype: "F16" }, 2, /\.dtype: F32 for int8/],
+    [{ unpacked: "I8" }, 2, /\.unpacked: F32, F16 or BF16/],
+    [{ scale: 1 }, 2, /keys of layout, shape, dtype, unpacked for int8/],
+  ])("refuses integers that are %j in version %d", (changed, version, message) => {
+    const read = parse({ w: { ...int8, ...changed } }, version);
+    if (isRight(read)) throw new Error("expected a problem");
+    const [problem] = read.left;
+    expect(`${problem?.path}: ${problem?.expected}, ${problem?.got}`).toMatch(message);
+  });
+
   test("refuses another version, and what is no object, with every problem", () => {
-    expect(parse({}, 2)).toMatchObject({ left: [{ expected: "version 1", got: "2" }] });
+    for (const [version, got] of [
+      [0, "0"],
+      [3, "3"],
+      ["2", '"2"'],
+    ])
+      expect(parse({}, version)).toMatchObject({ left: [{ expected: "version 1 or 2", got }] });
     expect(isLeft(parse([]))).toBe(true);
     expect(isLeft(parseManifest("file", "[1]"))).toBe(true);
     expect(isLeft(parseManifest("file", "{"))).toBe(true);

@@ -3,12 +3,14 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  describeStored,
   formatManifest,
   PACKED_METADATA,
   type PackedEntry,
   parseManifest,
 } from "../../src/checkpoint/packed-manifest.ts";
-import { packedSize, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { packedSize, packTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { readPackedMatrix, unpackTensor } from "../../src/checkpoint/unpack-tensor.ts";
 import { isLeft, isRight } from "../../src/core/either.ts";
 import {
   type StoredTensor,
@@ -16,6 +18,7 @@ import {
   toFloat32,
   writeSafetensors,
 } from "../../src/io/safetensors.ts";
+import { quantizeRows } from "../../src/sparse/int8.ts";
 import { parseLayout } from "../../src/sparse/layout.ts";
 
 /** Tensors of one to four dimensions, mostly zero, of every floating-point type, with any bits. */
@@ -219,6 +222,194 @@ describe("a packed tensor", () => {
     const layouts = [{ layout: "blocks", block: [4, 1] }] as const;
     const { parts } = packTensor("w", tensor, { layouts }, mask);
     expect(new Map(parts).get("w:columns")?.bytes).toEqual(Uint8Array.of(1, 0));
+  });
+});
+
+describe("integers with a scale for each row", () => {
+  const shapes = [
+    [64, 64],
+    [67, 131],
+    [1, 4099],
+    [4099, 1],
+    [61, 5, 3, 7],
+  ] as const;
+  /** A matrix whose blocks are kept by chance; every fifth row is zero. */
+  const valuesOf = (
+    shape: readonly number[],
+    block: readonly [number, number],
+    sparsity: number,
+    seed: number,
+  ): Float32Array => {
+    const [rows = 0, ...others] = shape;
+    const columns = others.reduce((product, extent) => product * extent, 1);
+    const chance = (a: number, b: number): number => {
+      const wave = Math.sin(a * 12.9898 + b * 78.233 + seed) * 43758.5453;
+      return wave - Math.floor(wave);
+    };
+    return Float32Array.from({ length: rows * columns }, (_, i) => {
+      const [row, column] = [Math.floor(i / columns), i % columns];
+      const kept = chance(Math.floor(row / block[0]), Math.floor(column / block[1])) >= sparsity;
+      return kept && row % 5 !== 4 ? Math.tan(3 * (chance(row, column + 0.5) - 0.5)) : 0;
+    });
+  };
+
+  test("are off by at most half of their row's scale, for every pattern and shape", () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...shapes),
+        fc.constantFrom("dense", "4x1", "8x1", "16x1", "1x4", "2x3", "csr"),
+        fc.constantFrom(0, 0.5, 0.9, 1),
+        fc.constantFrom("F32", "F16", "BF16"),
+        fc.integer({ min: 2, max: 8 }),
+        fc.nat(1000),
+        (shape, pattern, sparsity, dtype, bits, seed) => {
+          const spec = parseLayout(pattern);
+          const block = spec?.layout === "blocks" ? spec.block : ([1, 1] as const);
+          const tensor = tensorFromFloat32(dtype, shape, valuesOf(shape, block, sparsity, seed));
+          const layouts = spec === undefined ? [] : [spec];
+          const { entry, parts, error } = packTensor("w", tensor, { layouts, int8: true, bits });
+          const before = toFloat32(tensor);
+          const columns = before.length / shape[0];
+          if (dtype !== "F32" && columns <= 2) {
+            // A scale and an integer are no smaller than a number of two bytes.
+            expect(entry?.stored.layout).not.toBe("int8");
+            return;
+          }
+          if (entry?.stored.layout !== "int8") throw new Error("expected integers");
+          seen.add(describeStored(entry));
+          expect([entry.dtype, entry.unpacked]).toEqual(["F32", dtype]);
+          const isSmaller = pattern !== "dense" && sparsity >= 0.9 && shape.length === 2;
+          if (isSmaller && columns > 60 && shape[0] > 60) expect(entry.stored.block).toEqual(block);
+          expect(total(parts)).toBeLessThanOrEqual(before.length + 2 * shape[0]);
+          const read = unpacked("w", entry, parts);
+          expect([read.dtype, read.shape]).toEqual([dtype, shape]);
+          const after = toFloat32(read);
+          let maximum = 0;
+          for (let row = 0; row < shape[0]; row++) {
+            const own = before.subarray(row * columns, (row + 1) * columns);
+            const largest = own.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+            // The scale is rounded up to eight bits, the result to those of its type.
+            const rounding = { F32: 0, F16: 2 ** -11, BF16: 2 ** -8 }[dtype] * largest * 1.01;
+            const half = ((largest / (2 ** (bits - 1) - 1)) * (1 + 2 ** -7) + 2 ** -133) / 2;
+            own.forEach((value, column) => {
+              const difference = Math.abs(value - (after[row * columns + column] ?? NaN));
+              if (difference > half + rounding + 2 ** -25 * Number(dtype === "F16"))
+                throw new Error(`${row}, ${column}: ${difference} for ${half}`);
+              maximum = Math.max(maximum, difference);
+            });
+          }
+          expect(Math.abs((error?.maximum ?? NaN) - maximum)).toBeLessThanOrEqual(1e-6);
+        },
+      ),
+      { numRuns: 300 },
+    );
+    expect([...seen].sort()).toEqual(
+      ["16x1", "1x1", "1x4", "2x3", "4x1", "8x1", "dense"].map((one) => `${one} int8`),
+    );
+  });
+
+  test("take the smallest of dense and all blocks, in the bytes that these need", () => {
+    const values = valuesOf([64, 64], [4, 1], 0.9, 1);
+    const tensor = tensorFromFloat32("F32", [64, 64], values);
+    const { entry, parts } = packTensor("w", tensor, { int8: true });
+    expect(entry?.stored).toEqual({ layout: "int8", block: [4, 1] });
+    const sizes = parts.map(([name, { dtype, shape }]) => [name, dtype, shape.join("x")]);
+    const blocks = parts[2]?.[1].shape[0] ?? 0;
+    expect(sizes).toEqual([
+      ["w:bits", "U8", "128"],
+      ["w:scales", "BF16", "64"],
+      ["w:values", "I8", `${blocks}x4x1`],
+    ]);
+    expect(
+      packTensor("w", tensor, { int8: true, layouts: [] }).parts.map(([name]) => name),
+    ).toEqual(["w:scales", "w:values"]);
+    // Nothing but zeros takes no bytes in another layout.
+    const zeros = tensorFromFloat32("F32", [64, 64], new Float32Array(4096));
+    expect(packTensor("w", zeros, { int8: true }).entry?.stored.layout).toBe("channels");
+  });
+
+  test("keep the blocks of a mask", () => {
+    const tensor = tensorFromFloat32("F32", [64, 64], valuesOf([64, 64], [4, 1], 0.9, 1));
+    const mask = new Uint8Array(4096).fill(0).fill(1, 0, 64);
+    const layouts = [{ layout: "blocks", block: [4, 1] }] as const;
+    const { parts } = packTensor("w", tensor, { layouts, int8: true }, mask);
+    expect(new Map(parts).get("w:bits")?.bytes.subarray(0, 8)).toEqual(new Uint8Array(8).fill(255));
+  });
+
+  test("are not for small matrices, vectors and other types, of which vectors can be halved", () => {
+    const floats = (shape: readonly number[]) =>
+      tensorFromFloat32(
+        "F32",
+        shape,
+        Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i)),
+      );
+    for (const shape of [[9000], [2, 384], [63, 65]])
+      expect(packTensor("w", floats(shape), { int8: true }).entry).toBeNull();
+    const { entry, error } = packTensor("w", floats([9000]), { int8: true, dtype: "F16" });
+    expect(entry).toMatchObject({ shape: [9000], dtype: "F16", stored: { layout: "dense" } });
+    expect(error?.maximum).toBeLessThanOrEqual(2 ** -12);
+    expect(packTensor("w", floats([9000]), { dtype: "F16" }).entry).toBeNull();
+    expect(packTensor("w", floats([]), { int8: true, dtype: "F16" }).entry).toBeNull();
+    const integers = { dtype: "I64", shape: [1, 5000], bytes: new Uint8Array(40_000) } as const;
+    expect(packTensor("w", integers, { int8: true, dtype: "F16" }).entry).toBeNull();
+    // Matrices of the least size are rounded once, from the values that they had.
+    const both = packTensor("w", floats([64, 64]), { int8: true, dtype: "F16" });
+    expect(both).toEqual(packTensor("w", floats([64, 64]), { int8: true }));
+  });
+
+  test("are refused by name if they are not finite, or would not be", () => {
+    for (const [dtype, wrong] of [
+      ["F32", Number.NaN],
+      ["F32", -Infinity],
+      ["BF16", Infinity],
+    ] as const) {
+      const data = new Float32Array(4096).fill(1, 0, 40);
+      data[70] = wrong;
+      expect(() =>
+        packTensor("w", tensorFromFloat32(dtype, [64, 64], data), { int8: true }),
+      ).toThrow(`w[70]: expected a finite number, got ${wrong}`);
+    }
+    const large = tensorFromFloat32("F16", [64, 64], new Float32Array(4096).fill(65504));
+    expect(() => packTensor("w", large, { int8: true })).toThrow(
+      "w: expected elements that F16 can hold when they are rounded to eight bits",
+    );
+    const options = { int8: true, quantize: true };
+    expect(() => packTensor("w", large, options)).toThrow("quantize: expected false beside int8");
+    expect(() => packTensor("w", large, { bits: 7 })).toThrow("bits: expected int8 beside it");
+    expect(() => packTensor("w", large, { int8: true, bits: 9 })).toThrow("bits: expected");
+  });
+
+  test("are refused if their parts do not fit the tensor", () => {
+    const tensor = tensorFromFloat32("F32", [66, 65], valuesOf([66, 65], [4, 1], 0.9, 1));
+    for (const layouts of [[], [{ layout: "blocks", block: [4, 1] }]] as const) {
+      const { entry, parts } = packTensor("w", tensor, { layouts, int8: true });
+      if (entry === null) throw new Error("expected integers");
+      for (const [name, part] of parts) {
+        const refused = (changed: Partial<StoredTensor>, expected: object) =>
+          expect(
+            unpackTensor("w", entry, new Map(parts).set(name, { ...part, ...changed })),
+          ).toMatchObject({ left: [{ path: expect.stringContaining(name), ...expected }] });
+        refused({ dtype: "F32", bytes: new Uint8Array(8) }, { got: "F32" });
+        refused({ shape: [...part.shape, 1] }, { got: `[${[...part.shape, 1]}]` });
+        const size = part.dtype === "BF16" ? 2 : 1;
+        refused({ bytes: part.bytes.subarray(size) }, {});
+        const without = new Map(parts);
+        without.delete(name);
+        expect(unpackTensor("w", entry, without)).toMatchObject({
+          left: [{ path: name, got: "none" }],
+        });
+      }
+      expect(isLeft(unpackTensor("w", { ...entry, shape: [67, 65] }, new Map(parts)))).toBe(true);
+    }
+  });
+
+  test("are read without being unpacked", () => {
+    const tensor = tensorFromFloat32("F32", [66, 65], valuesOf([66, 65], [4, 1], 0.9, 1));
+    const { matrix } = quantizeRows(toFloat32(tensor), [66, 65], { block: [4, 1] });
+    const { entry, parts } = packTensor("w", tensor, { int8: true });
+    if (entry === null) throw new Error("expected integers");
+    expect(readPackedMatrix("w", entry, new Map(parts))).toEqual({ _tag: "Right", right: matrix });
   });
 });
 

@@ -12,7 +12,8 @@ import {
   type PackedEntry,
   parseManifest,
 } from "../../src/checkpoint/packed-manifest.ts";
-import { type PackOptions, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { type PackOptions, packTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { unpackTensor } from "../../src/checkpoint/unpack-tensor.ts";
 import { isLeft, isRight } from "../../src/core/either.ts";
 import { type Dtype, isDtype } from "../../src/io/dtypes.ts";
 import {
@@ -93,6 +94,8 @@ function everyLayout() {
     [5, 3, 2, 3],
     [1, 70_000],
     [70_000, 1],
+    [67, 131],
+    [61, 5, 3, 7],
   ] as const;
   for (const shape of shapes) {
     const count = shape.reduce((product: number, extent) => product * extent, 1);
@@ -113,6 +116,20 @@ function everyLayout() {
       const one = tensorFromFloat32(dtype, shape, values);
       add(`quantized.${dtype}.${shape.join("x")}`, one, { ...blocks, quantize: true });
     }
+    for (const dtype of ["F32", "F16", "BF16"] as const)
+      for (const [block, bits] of [
+        ["dense", 8],
+        ["4x1", 8],
+        ["8x1", 7],
+        ["1x4", 8],
+        ["2x3", 4],
+        ["csr", 8],
+      ] as const) {
+        const spec = parseLayout(block);
+        const layouts = spec === undefined ? [] : [spec];
+        const one = tensorFromFloat32(dtype, shape, values);
+        add(`int8.${block}.${dtype}.${shape.join("x")}`, one, { layouts, int8: true, bits });
+      }
     for (const dtype of ["F16", "BF16"] as const) {
       add(`dense.${dtype}.${shape.join("x")}`, tensor, { layouts: [], dtype });
       add(`rounded.${dtype}.${shape.join("x")}`, tensor, { ...blocks, dtype });
@@ -133,8 +150,13 @@ test.skipIf(PYTHON === undefined)(NUMPY, () => {
     "channels",
     "dense",
     "groups",
+    "int8",
     "quantized",
   ]);
+  const isBlocks = ({ stored }: PackedEntry) => stored.layout === "int8" && "block" in stored;
+  const integers = [...manifest.values()].filter(({ stored }) => stored.layout === "int8");
+  expect(integers.filter(isBlocks).length).toBeGreaterThan(20);
+  expect(integers.filter((entry) => !isBlocks(entry)).length).toBeGreaterThan(5);
   writeFileSync(join(root, "packed.safetensors"), file);
   mkdirSync(join(root, "out"));
   const program = `${fence("python")}
@@ -185,10 +207,12 @@ describe("the schema", () => {
       { layout: "blocks", block: [4, 1], ...plain },
       { layout: "quantized", block: [4, 1], ...plain },
       { layout: "groups", prune: 2, of: 4, ...plain },
+      { layout: "int8", ...plain },
+      { layout: "int8", block: [4, 1], ...plain },
       ...["bitmask", "channels", "dense"].map((layout) => ({ layout, ...plain, dtype: "F16" })),
     );
     const changes: Readonly<Record<string, readonly unknown[]>> = {
-      layout: ["blocks", "quantized", "groups", "bitmask", "dense", "csr", 1, null],
+      layout: ["blocks", "quantized", "groups", "bitmask", "dense", "int8", "csr", 1, null],
       shape: [[4], [], [0, 3], [2, -1], [1.5], "8x8", [2 ** 31], [0, 2 ** 32], [2 ** 16, 2 ** 16]],
       dtype: ["F32", "F16", "BF16", "I8", 1],
       unpacked: ["F32", "F16", "BF16", "F64"],
@@ -204,8 +228,9 @@ describe("the schema", () => {
       .tuple(right, fc.array(change, { maxLength: 2 }))
       .map(([base, altered]) => ({ ...base, ...Object.fromEntries(altered) }));
     const tops = fc.constantFrom<object>(
-      ...Array.from({ length: 12 }, () => ({ version: 1 })),
-      ...[{ version: 2 }, { version: "1" }, {}, { version: 1, more: 1 }],
+      ...Array.from({ length: 6 }, () => ({ version: 1 })),
+      ...Array.from({ length: 6 }, () => ({ version: 2 })),
+      ...[{ version: 3 }, { version: "1" }, {}, { version: 1, more: 1 }],
       ...[
         { version: 1, tensors: [] },
         { version: 1, tensors: undefined },

@@ -10,7 +10,8 @@ import {
   type PackedEntry,
   parseManifest,
 } from "../../src/checkpoint/packed-manifest.ts";
-import { type PackOptions, packTensor, unpackTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { type PackOptions, packTensor } from "../../src/checkpoint/packed-tensor.ts";
+import { unpackTensor } from "../../src/checkpoint/unpack-tensor.ts";
 import { CaseFileError, type CaseFiles } from "../../src/conform/case-files.ts";
 import { replayJoint } from "../../src/conform/joint.ts";
 import { replayModel } from "../../src/conform/model.ts";

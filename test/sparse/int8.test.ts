@@ -47,7 +47,7 @@ describe("eight bits with a scale for each row", () => {
     fc.assert(
       fc.property(matrices, ({ data, shape, block, mask }) => {
         const before = data.slice();
-        const { matrix, error } = quantizeRows(data, shape, block, mask);
+        const { matrix, error } = quantizeRows(data, shape, { block, mask });
         expect(data).toEqual(before);
         const dense = unpackInt8(matrix);
         expect(dense.length).toBe(data.length);
@@ -79,7 +79,9 @@ describe("eight bits with a scale for each row", () => {
         if (block === null) return;
         const packed = packBlocks(data, shape, block, mask);
         const { matrix } = quantizeRowsOfBlocks(packed);
-        expect(arraysOf(matrix)).toEqual(arraysOf(quantizeRows(data, shape, block, mask).matrix));
+        expect(arraysOf(matrix)).toEqual(
+          arraysOf(quantizeRows(data, shape, { block, mask }).matrix),
+        );
         expect([matrix.starts, matrix.columns]).toEqual([packed.starts, packed.columns]);
         expect(matrix.scales).toEqual(dense.scales);
         expect(unpackInt8(matrix)).toEqual(unpackInt8(dense));
@@ -92,7 +94,7 @@ describe("eight bits with a scale for each row", () => {
     const { error, matrix } = quantizeRows(Float32Array.of(127, 0.25, 0, 0), [2, 2]);
     expect(error).toEqual({ maximum: 0.25, relative: 0.25 / Math.sqrt(127 ** 2 + 0.25 ** 2) });
     expect(Array.from(matrix.values)).toEqual([127, 0, 0, 0]);
-    expect(quantizeRows(new Float32Array(4), [2, 2], [2, 1]).error).toEqual({
+    expect(quantizeRows(new Float32Array(4), [2, 2], { block: [2, 1] }).error).toEqual({
       maximum: 0,
       relative: 0,
     });
@@ -109,7 +111,7 @@ describe("eight bits with a scale for each row", () => {
   it("refuse what is not finite, by its place", () => {
     for (const wrong of [Number.NaN, Infinity, -Infinity])
       for (const block of [null, [2, 1]] as const)
-        expect(() => quantizeRows(Float32Array.of(1, wrong), [2, 1], block)).toThrow(
+        expect(() => quantizeRows(Float32Array.of(1, wrong), [2, 1], { block })).toThrow(
           "data[1]: expected a finite number",
         );
     const packed = packBlocks(Float32Array.of(0, 0, Number.NaN), [3, 1], [1, 1]);

@@ -1,8 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fromBfloat16 } from "../../src/core/half.ts";
 import { packBlocks } from "../../src/sparse/blocks.ts";
 import { packedProblems } from "../../src/sparse/check.ts";
 import { packGroups, readPosition } from "../../src/sparse/groups.ts";
+import { quantizeRows, quantizeRowsOfBlocks } from "../../src/sparse/int8.ts";
 import {
   formatLayout,
   type LayoutSpec,
@@ -189,12 +191,20 @@ it("positions in groups are read beyond the first 2^32 bits", () => {
 describe("arrays that do not fit together", () => {
   const damages = ["shorter", "longer", "more", "less", "any", "swapped"] as const;
   const packedMatrices = fc
-    .tuple(sampleMatrices, fc.oneof(freeLayouts, groups), fc.boolean())
-    .map(([matrix, spec, quantize]): PackedMatrix => {
+    .tuple(
+      sampleMatrices,
+      fc.oneof(freeLayouts, groups),
+      fc.constantFrom("exact", "block scales", "row scales", "dense row scales"),
+    )
+    .map(([matrix, spec, how]): PackedMatrix => {
       const data = spec.layout === "groups" ? thinned(matrix, spec) : matrix.data;
-      if (!quantize || spec.layout !== "blocks") return pack(data, matrix.shape, spec, matrix.mask);
+      const { shape, mask } = matrix;
       const finite = Float32Array.from(data, (value) => (Number.isFinite(value) ? value : 2));
-      return quantizeBlocks(packBlocks(finite, matrix.shape, spec.block, matrix.mask)).matrix;
+      if (how === "dense row scales") return quantizeRows(finite, shape).matrix;
+      if (how === "exact" || spec.layout !== "blocks") return pack(data, shape, spec, mask);
+      const { block } = spec;
+      if (how === "row scales") return quantizeRows(finite, shape, { block, mask }).matrix;
+      return quantizeBlocks(packBlocks(finite, shape, block, mask)).matrix;
     });
 
   it("are told from those that do, which unpack to what they say", () => {
@@ -216,7 +226,13 @@ describe("arrays that do not fit together", () => {
           for (const { path } of problems)
             expect(arrays.map(([one]) => one)).toContain(path.replace(/\[\d+\]$/, ""));
           if (problems.length > 0 || broken.layout === "quantized") return;
-          expect(wordsOf(unpack(broken))).toEqual(expected);
+          if (broken.layout === "int8") {
+            const { scales, shape } = broken;
+            const floats = (expected ?? []).map((value, i) =>
+              Math.fround(value * fromBfloat16(scales[Math.floor(i / shape[1])] ?? 0)),
+            );
+            expect(unpack(broken)).toEqual(Float32Array.from(floats));
+          } else expect(wordsOf(unpack(broken))).toEqual(expected);
         },
       ),
       { numRuns: 3000 },
@@ -228,6 +244,8 @@ describe("arrays that do not fit together", () => {
   const bitmask = pack(Float32Array.of(1, 0, 2), [1, 3], { layout: "bitmask" });
   const pairs = packGroups(Float32Array.of(0, 1, 2, 0, 3), [1, 5], { prune: 2, of: 4 });
   const { matrix: eight } = quantizeBlocks(blocks);
+  const rows = quantizeRowsOfBlocks(blocks).matrix;
+  const whole = quantizeRows(Float32Array.of(1, 0, 2, 0), [2, 2]).matrix;
 
   it.each<[string, PackedMatrix, string]>([
     [
@@ -241,6 +259,12 @@ describe("arrays that do not fit together", () => {
     ["a column too far", { ...eight, columns: Uint16Array.of(0, 2, 0, 1) }, "columns[1]"],
     ["starts that descend", { ...blocks, starts: Uint32Array.of(0, 2, 1) }, "starts[2]"],
     ["a start that is not 0", { ...blocks, starts: Uint32Array.of(1, 2, 4) }, "starts[0]"],
+    ["a block's integer beyond it", { ...rows, values: rows.values.map(() => 1) }, "values[5]"],
+    ["a row's scale too few", { ...rows, scales: rows.scales.subarray(1) }, "scales"],
+    ["a row's scale too many", { ...whole, scales: Uint16Array.of(1, 1, 1) }, "scales"],
+    ["a row's scale below 0", { ...whole, scales: Uint16Array.of(1, 0x8001) }, "scales[1]"],
+    ["an integer too few", { ...whole, values: whole.values.subarray(1) }, "values"],
+    ["an integer below -127", { ...whole, values: Int8Array.of(1, -128, 0, 0) }, "values[1]"],
     ["a scale too few", { ...eight, scales: eight.scales.subarray(1) }, "scales"],
     [
       "a bit beyond the end",

@@ -15,8 +15,13 @@ function placesOf(
 ): readonly (readonly [row: number, column: number, word: number])[] | null {
   const [rows, columns] = matrix.shape;
   switch (matrix.layout) {
+    case "int8":
     case "blocks":
     case "quantized": {
+      if (matrix.block === null) {
+        if (words.length !== rows * columns) return null;
+        return words.map((word, i) => [Math.floor(i / columns), i % columns, word]);
+      }
       const [height, width] = matrix.block;
       const [starts, blocks] = [[...matrix.starts], [...matrix.columns]];
       const across = Math.ceil(columns / width);
@@ -76,14 +81,15 @@ function placesOf(
   }
 }
 
-/** The dense matrix's words, or the integers of a quantized one; null where the arrays are no matrix's. */
+/** The dense matrix's words, or its integers; null where the arrays are no matrix's. */
 export function naiveUnpack(matrix: PackedMatrix): readonly number[] | null {
   const [rows, columns] = matrix.shape;
   const { values } = matrix;
   const places = placesOf(matrix, values instanceof Int8Array ? [...values] : wordsOf(values));
   if (places === null) return null;
-  if (matrix.layout === "quantized") {
-    if (matrix.scales.length !== matrix.columns.length) return null;
+  if (matrix.layout === "quantized" || matrix.layout === "int8") {
+    const scales = matrix.layout === "int8" ? rows : matrix.columns.length;
+    if (matrix.scales.length !== scales) return null;
     if (matrix.scales.some((bits) => bits >= 0x7f80) || matrix.values.includes(-128)) return null;
   }
   const dense = new Array<number>(rows * columns).fill(0);
