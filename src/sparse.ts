@@ -14,6 +14,7 @@ export {
 export { type CostModel, measureCosts } from "./sparse/cost-model.ts";
 export type { ElementArray } from "./sparse/elements.ts";
 export { type Execution, formatExecution } from "./sparse/execution.ts";
+export { quantizeRows } from "./sparse/int8.ts";
 export {
   formatLayout,
   type LayoutSpec,

@@ -11,7 +11,13 @@ import type { PruningKernels } from "../core/pruning-kernels.ts";
 import { bytesOf, elementBytes } from "../io/dtypes.ts";
 import { checkTensor, type StoredTensor, toFloat32 } from "../io/safetensors.ts";
 import type { LayoutSpec, PackedMatrix } from "../sparse/layout.ts";
-import { hasZero, type LayoutSize, smallestBy, USUAL_LAYOUTS } from "../sparse/size.ts";
+import {
+  hasZero,
+  INT8_LAYOUTS,
+  type LayoutSize,
+  smallestBy,
+  USUAL_LAYOUTS,
+} from "../sparse/size.ts";
 import { layoutTally } from "../sparse/tally.ts";
 import { arrayFacts, storedArrays } from "./packed-arrays.ts";
 import {
@@ -38,7 +44,7 @@ export type { RoundingError } from "./packed-choice.ts";
 
 /** Options that determine how tensors are packed. */
 export interface PackOptions {
-  /** The candidate layouts in addition to dense. Default: all usual layouts. */
+  /** The candidate layouts in addition to dense. Default: all usual layouts; with `int8`, those that it can execute. */
   readonly layouts?: readonly LayoutSpec[];
   /** F32 tensors with at least two dimensions are rounded to this type. Default: no rounding. */
   readonly dtype?: "F16" | "BF16";
@@ -189,7 +195,7 @@ export function packTensor(
   if (mask !== undefined) checkBytes("mask", mask);
   const plain: PackedTensor = { entry: null, parts: [[name, tensor]], error: null };
   const { dtype: unpacked, shape } = tensor;
-  const { layouts = USUAL_LAYOUTS, dtype: target, int8 = false } = options;
+  const { dtype: target, int8 = false, layouts = int8 ? INT8_LAYOUTS : USUAL_LAYOUTS } = options;
   if (!isPackedDtype(unpacked) || shape.length < (int8 ? 1 : 2)) return plain;
   const narrow =
     target !== undefined && unpacked === "F32"

@@ -56,6 +56,18 @@ export interface Int8Options {
  * integer of fewer bits) and rounded up to bfloat16, so that no element is clipped. It is +0 if all elements are 0.
  *
  * @throws RangeError if an element is not finite, or if `data` has not as many elements as the shape
+ *
+ * @example
+ * ```ts
+ * import { quantizeRows, unpack } from "espalier/sparse";
+ *
+ * const weight = Float32Array.of(127, -63.6, 0, 0, 0.25, 0);
+ * const { matrix, error } = quantizeRows(weight, [3, 2]);
+ * console.assert(matrix.values.join() === "127,-64,0,0,126,0" && error.maximum < 0.5);
+ * console.assert(unpack(matrix).slice(0, 4).join() === "127,-64,0,0");
+ * const blocks = quantizeRows(weight, [3, 2], { block: [1, 2] }).matrix;
+ * console.assert(blocks.values.join() === "127,-64,126,0");
+ * ```
  */
 export function quantizeRows(
   data: Float32Array,

@@ -5,12 +5,21 @@ import { bitsOf, checkMatrix, type ElementArray, type MatrixShape } from "./elem
 import { checkLayout, type LayoutSpec, parseLayout } from "./layout.ts";
 import { blocksTally, countKeptBlocks, layoutTally } from "./tally.ts";
 
+function layoutsOf(...spellings: readonly string[]): readonly LayoutSpec[] {
+  return spellings.flatMap((spelling) => parseLayout(spelling) ?? []);
+}
+
 /** The layouts of the usual patterns, and those for weights without a pattern. */
-export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ [
+export const USUAL_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ layoutsOf(
   ...["csr", "2x1", "4x1", "8x1", "16x1", "1x2", "1x4", "1x8", "1x16", "4x4", "8x8", "16x16"],
   ...["1:2", "2:4", "4:8", "3:4"],
   ...["bitmask", "channels"],
-].flatMap((spelling) => parseLayout(spelling) ?? []);
+);
+
+/** The usual layouts with scales of rows: blocks that kernels for integers execute, and those without a pattern. */
+export const INT8_LAYOUTS: readonly LayoutSpec[] = /* @__PURE__ */ layoutsOf(
+  ...["csr", "4x1", "8x1", "16x1", "1x4", "1x8", "1x16", "channels"],
+);
 
 /**
  * Returns the size of a matrix in a layout, in bytes, without packing it.

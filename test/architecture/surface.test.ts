@@ -6,7 +6,7 @@ import { PROJECT_ROOT } from "../packaging/distribution.ts";
 const MOST_OF: Readonly<Record<string, number>> = {
   ".": 50,
   "./nn": 85,
-  "./sparse": 20,
+  "./sparse": 21,
   "./io": 40,
   "./checkpoint": 37,
   "./classifier": 15,

@@ -1,16 +1,18 @@
 /** Packed files as checkpoints: what their manifests may say. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { writePacked, writeUnpacked } from "../../src/checkpoint/pack.ts";
 import {
   formatManifest,
   PACKED_METADATA,
   type PackedEntry,
 } from "../../src/checkpoint/packed-manifest.ts";
 import { formatProblem, isLeft } from "../../src/core/either.ts";
-import type { StoredTensor } from "../../src/io/safetensors.ts";
+import { readSafetensorsOrThrow, type StoredTensor } from "../../src/io/safetensors.ts";
 import { openCheckpoint } from "../../src/node/checkpoint-reader.ts";
 import { temporaryDirectory } from "../cli/fixtures.ts";
+import { memorySink, openBytes } from "./memory.ts";
 
 const root = temporaryDirectory();
 let made = 0;
@@ -70,4 +72,32 @@ test("tensors whose names cannot be written are refused, not thrown at", async (
   expect(await problemsOf(zeroFile(["half \ud83c"], 4))).toContain(
     ': "half \\ud83c": expected a name of well-formed text, got half of a character',
   );
+});
+
+describe("a file of version 1", () => {
+  const stored = (name: string) =>
+    new Uint8Array(readFileSync(new URL(`packed/${name}`, import.meta.url)));
+
+  test("is read as when it was written, with every layout of its version", async () => {
+    const packed = openBytes(stored("packed-1.safetensors"));
+    const layouts = new Set(packed.entries.map(({ packed: own }) => own?.layout));
+    expect([...layouts].sort()).toEqual(
+      ["1:2 F32", "1x1 F32", "2x3 F32", "4x1 BF16", "4x1 F16", "4x1 F32", "4x1 I8", "bitmask BF16"]
+        .concat(["bitmask F32", "channels F32", "dense F16"])
+        .map((name) => name.replace("1x1", "csr"))
+        .sort()
+        .concat([undefined as unknown as string]),
+    );
+    const { sink, files } = memorySink();
+    await writeUnpacked({ checkpoint: packed }, sink);
+    expect(files.get("model.safetensors")).toEqual(stored("unpacked-1.safetensors"));
+  });
+
+  test("is written again for what it contains", async () => {
+    const { sink, files } = memorySink();
+    const checkpoint = openBytes(stored("unpacked-1.safetensors"));
+    await writePacked({ checkpoint, dtype: "F16" }, sink);
+    const file = readSafetensorsOrThrow(files.get("model.packed.safetensors") ?? new Uint8Array(0));
+    expect(JSON.parse(file.metadata[PACKED_METADATA] ?? "{}").version).toBe(1);
+  });
 });

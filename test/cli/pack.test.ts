@@ -118,6 +118,41 @@ describe("espalier pack", () => {
     expect(eight.out).toMatch(/^encoder\.0.* 4x1 I8 +6400 +364 .* \d\.\d\de-3 +\d\.\d\de-3$/m);
   });
 
+  test("stores matrices in eight bits with a scale for each row, and states the error", async () => {
+    const from = path("eight.safetensors");
+    writeFileSync(
+      from,
+      writeSafetensors(
+        new Map([
+          ["a.query.weight", tensorFromFloat32("F32", [80, 80], blocks(80, 80))],
+          ["a.query.bias", tensorFromFloat32("F32", [80], blocks(8, 10))],
+          [
+            "word_embeddings.weight",
+            tensorFromFloat32(
+              "F32",
+              [80, 80],
+              blocks(80, 80).map((_, i) => Math.cos(i)),
+            ),
+          ],
+        ]),
+      ),
+    );
+    const to = target();
+    const options = ["--int8", "--embedding-bits", "6", "--dtype", "float16"];
+    const { code, out } = await espalier(["pack", from, "--out", to, ...options]);
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^a\.query\.weight +80x80 +4x1 int8 +25600 +1000 .* \d\.\d\de-3 +\d\.\d\de-3$/m,
+    );
+    expect(out).toMatch(/^a\.query\.bias +80 +dense F16 +320 +160 /m);
+    expect(out).toMatch(/^word_emb.* dense int8 +25600 +6560 .* 1\.\d\de-2 +\d\.\d\de-2$/m);
+    const verify = ["verify", to, "--pattern", "4x1", "--layers", "query", "--min-sparsity", "0.9"];
+    expect((await espalier(verify)).code).toBe(0);
+    const plain = readSafetensorsOrThrow(new Uint8Array(readFileSync(await unpacked(to))));
+    expect([...plain.tensors.values()].map(({ dtype }) => dtype)).toEqual(["F32", "F32", "F32"]);
+    expect((await espalier(["inspect", to])).out).toMatch(/ 25600 +1000 +4x1 int8 /);
+  });
+
   test("chooses from the layouts that are named", async () => {
     const argv = ["pack", path("model.safetensors"), "--out", target(), "--layout"];
     const { out } = await espalier([...argv, "bitmask, csr"]);
@@ -136,6 +171,15 @@ describe("espalier pack", () => {
     expect(await refused("pack", from, "--out", from)).toMatch(
       /expected a path where nothing is yet/,
     );
+    expect(await refused("pack", from, "--out", target(), "--int8", "--quantize")).toBe(
+      "--quantize: expected --int8 or --quantize, got both\n",
+    );
+    expect(await refused("pack", from, "--out", target(), "--embedding-bits", "7")).toBe(
+      "--embedding-bits: expected --int8 beside it, got none\n",
+    );
+    expect(
+      await refused("pack", from, "--out", target(), "--int8", "--embedding-bits", "9"),
+    ).toMatch(/^--embedding-bits: expected an integer at least 2 and at most 8, got "9"/);
     expect(await refused("pack", from, "--out", target(), "--layouts", "4x1,cubes")).toMatch(
       /^--layouts: expected a layout such as "4x1", .* or several separated by commas, got "?4x1,cubes/,
     );
@@ -356,7 +400,9 @@ describe("a packed checkpoint", () => {
       return undefined;
     });
     expect(await refusal(twice)).toMatch(/expected a packed tensor only, got a plain one too/);
-    expect(await refusal(altered(() => '{"version": 2}'))).toMatch(/expected version 1, got 2/);
+    expect(await refusal(altered(() => '{"version": 3}'))).toMatch(
+      /expected version 1 or 2, got 3/,
+    );
     const starts = altered((copy) => {
       const part = copy.get(`${name}:starts`) as StoredTensor;
       copy.set(`${name}:starts`, { ...part, bytes: new Uint8Array(part.bytes.length).fill(255) });

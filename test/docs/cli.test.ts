@@ -33,7 +33,7 @@ async function helpOf(command: string): Promise<string> {
 
 /** The option that each line of a help text describes; other names for it are left out. */
 function optionsIn(help: string): string[] {
-  return [...help.matchAll(/^ {2}(--[a-z-]+)/gm)]
+  return [...help.matchAll(/^ {2}(--[a-z][a-z0-9-]*)/gm)]
     .map(([, name]) => name as string)
     .filter((name) => !COMMON.includes(name));
 }

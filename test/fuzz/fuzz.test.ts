@@ -203,16 +203,22 @@ function packedFile(): Uint8Array {
   const weight = tensorFromFloat32("F32", [8, 8], values);
   const manifest = new Map<string, PackedEntry>();
   const parts = new Map<string, StoredTensor>([["plain.bias", weight]]);
-  const layouts: readonly (readonly [string, PackOptions])[] = [
+  const wide = tensorFromFloat32(
+    "F32",
+    [16, 256],
+    Float32Array.from({ length: 4096 }, (_, i) => (i % 512 < 20 ? i + 1 : 0)),
+  );
+  const layouts: readonly (readonly [string, PackOptions, StoredTensor?])[] = [
     ...["4x1", "csr", "2:4", "bitmask", "channels"].map((text): [string, PackOptions] => [
       text,
       { layouts: [parseLayout(text)].filter((spec) => spec !== undefined) },
     ]),
     ["dense", { layouts: [], dtype: "F16" }],
     ["quantized", { layouts: [{ layout: "blocks", block: [4, 1] }], quantize: true }],
+    ["int8", { layouts: [{ layout: "blocks", block: [3, 5] }], int8: true }, wide],
   ];
-  for (const [name, options] of layouts) {
-    const packed = packTensor(`${name}.weight`, weight, options);
+  for (const [name, options, tensor = weight] of layouts) {
+    const packed = packTensor(`${name}.weight`, tensor, options);
     if (packed.entry !== null) manifest.set(`${name}.weight`, packed.entry);
     for (const [part, tensor] of packed.parts) parts.set(part, tensor);
   }
