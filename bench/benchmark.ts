@@ -22,6 +22,7 @@ export const PEER_SCRIPTS = [
   "transformers_js.mjs",
   "deepsparse_session.py",
   "quantize_onnx.py",
+  "chromium.mjs",
 ] as const;
 /** The name of a peer's program. */
 export type PeerScript = (typeof PEER_SCRIPTS)[number];
@@ -36,14 +37,14 @@ export interface BenchContext {
   readonly rounds: number | null;
   /** Whether peers are measured. */
   readonly runsPeers: boolean;
-  /** Starts a peer; undefined if peers are off or this one is not installed. */
-  readonly startPeer: (
+  /** Starts a program in a process of its own; undefined if it is not installed. */
+  readonly startProgram: (
     script: PeerScript,
     request: unknown,
     heap?: PeerHeap,
   ) => Promise<Peer | undefined>;
-  /** Starts this library in a separate process, with or without `--peers`. */
-  readonly startOwn: (request: unknown, heap?: PeerHeap) => Promise<Peer>;
+  /** Starts a peer; undefined if peers are off or this one is not installed. */
+  readonly startPeer: BenchContext["startProgram"];
   /** The deployed model; null: a seeded one. */
   readonly model: BenchRequest["model"];
   /** Runs the benchmark's probe on a case in a separate process with the same flags. */

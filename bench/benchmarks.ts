@@ -1,6 +1,7 @@
 /** Every benchmark by its name. */
 import type { BenchmarkName } from "../src/cli/bench.ts";
 import type { Benchmark } from "./benchmark.ts";
+import { browserBenchmark } from "./browser.ts";
 import { checkpointBenchmark } from "./checkpoint.ts";
 import { conversionBenchmark } from "./conversion.ts";
 import { deploymentBenchmark } from "./deployment.ts";
@@ -39,6 +40,7 @@ export const BENCHMARKS: Readonly<Record<BenchmarkName, Benchmark>> = {
   deployment: deploymentBenchmark,
   startup: startupBenchmark,
   transfer: transferBenchmark,
+  browser: browserBenchmark,
   packing: packingBenchmark,
   gemm: gemmBenchmark,
   kernels: kernelsBenchmark,

@@ -34,6 +34,9 @@ export const BATCHES: Readonly<Record<string, BatchShape>> = {
   "32-sentences": { lengths: sentenceLengths(32), rounds: 7, fill: 0 },
 };
 
+/** The batches that are also measured from text. */
+export const TEXT_BATCHES: readonly string[] = ["1x32", "32x64", "32-sentences"];
+
 /** Texts, and their tokens for a model. */
 export interface DeployedBatch {
   readonly name: string;

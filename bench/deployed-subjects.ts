@@ -27,9 +27,9 @@ export interface DeployedSubject {
 }
 
 /** Float32 logits differ by the order of sums. */
-const FLOAT32 = 1e-4;
+export const FLOAT32 = 1e-4;
 /** Logits of 8-bit weights: only nonsense is refused. The error is a result. */
-const INT8 = 1;
+export const INT8 = 1;
 
 /** This library on one kernel variant. */
 export function ownSubjects(
@@ -48,7 +48,11 @@ export function ownSubjects(
   ): DeployedSubject => ({
     ...{ engine: `espalier ${variant}`, weights, threads, model, tolerance: FLOAT32 },
     start: (context, batches, heap) =>
-      context.startOwn({ directory, variant, flags, threads, layers, input, batches }, heap),
+      context.startProgram(
+        "espalier.mjs",
+        { directory, variant, flags, threads, layers, input, batches },
+        heap,
+      ),
   });
   const { dense, pruned, packed } = models;
   return [own("dense", dense, dense.directory, "dense"), own("pruned", pruned, packed, "auto")];

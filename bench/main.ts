@@ -29,23 +29,19 @@ function probeBy(script: string): BenchContext["probe"] {
 
 function contextOf(request: BenchRequest, { err, workerScript, signal }: Console): BenchContext {
   const { variants, threads, rounds, peersDirectory, runsPeers, model } = request;
+  const startProgram: BenchContext["startProgram"] = async (script, asked, heap) => {
+    const peer = await startPeer(join(peersDirectory, script), asked, heap);
+    if (peer === undefined) err.write(`${script}: its engine is not installed\n`);
+    return peer;
+  };
   return {
     variants,
     threads,
     rounds,
     runsPeers,
     model,
-    startPeer: async (script, asked, heap) => {
-      if (!runsPeers) return undefined;
-      const peer = await startPeer(join(peersDirectory, script), asked, heap);
-      if (peer === undefined) err.write(`${script}: its engine is not installed\n`);
-      return peer;
-    },
-    startOwn: async (asked, heap) => {
-      const own = await startPeer(join(peersDirectory, "espalier.mjs"), asked, heap);
-      if (own === undefined) throw new Error("espalier.mjs: expected the build in dist");
-      return own;
-    },
+    startProgram,
+    startPeer: async (...asked) => (runsPeers ? startProgram(...asked) : undefined),
     probe: probeBy(workerScript === null ? "" : fileURLToPath(workerScript)),
     say: () => undefined,
     signal,

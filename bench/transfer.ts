@@ -57,6 +57,7 @@ function tokenizerFiles(directory: string): readonly string[] {
   return isFast ? files : [...files, join(directory, "vocab.txt")].filter(isFile);
 }
 
+/** This library with a model that is packed; one that is not is packed in float16. */
 async function ownDeployments(
   { packed, pruned }: DeployedModels,
   folder: string,
@@ -68,14 +69,10 @@ async function ownDeployments(
     tokenizer: tokenizerFiles(directory),
     code,
   });
-  const found = [deployed("packed", packed)];
-  // A model that is packed cannot be packed again.
-  if (packed !== pruned.directory) {
-    const half = join(folder, "packed-float16");
-    await runCommand("pack", pruned.directory, "--out", half, "--dtype", "float16");
-    found.push(deployed("packed, float16", half));
-  }
-  return found;
+  if (packed === pruned.directory) return [deployed("packed", packed)];
+  const half = join(folder, "packed-float16");
+  await runCommand("pack", pruned.directory, "--out", half, "--dtype", "float16");
+  return [deployed("packed, float16", half)];
 }
 
 function peerDeployments({ onnx }: DeployedModels): readonly Deployment[] {
@@ -119,9 +116,8 @@ function createCompressor({ signal }: BenchContext) {
     return size;
   };
   return async (files: readonly string[]): Promise<number> => {
-    let bytes = 0;
-    for (const file of files) bytes += await sizeOf(file);
-    return bytes / MEGA;
+    const bytes = await Promise.all(files.map(sizeOf));
+    return bytes.reduce((sum, size) => sum + size, 0) / MEGA;
   };
 }
 
@@ -131,21 +127,23 @@ export const transferBenchmark: Benchmark = {
     withDeployedModels(context, async (models, folder) => {
       const deployments = [...(await ownDeployments(models, folder)), ...peerDeployments(models)];
       const megabytes = createCompressor(context);
-      const rows: (readonly Cell[])[] = [];
-      for (const { name, model, tokenizer, code } of deployments) {
-        context.say(name);
-        const plain = [...model, ...tokenizer, ...code].reduce(
-          (sum, file) => sum + statSync(file).size,
-          0,
-        );
+      // All at once, on the threads of Node.
+      context.say(deployments.map(({ name }) => name).join("; "));
+      const measure = async ({
+        name,
+        model,
+        tokenizer,
+        code,
+      }: Deployment): Promise<readonly Cell[]> => {
         const isWasm = (file: string): boolean => file.endsWith(".wasm");
         const scripts = code.filter((file) => !isWasm(file));
         const parts = [model, tokenizer, scripts, code.filter(isWasm)];
-        const sizes: number[] = [];
-        for (const files of parts) sizes.push(await megabytes(files));
+        const sizes = await Promise.all(parts.map(megabytes));
         const total = sizes.reduce((sum, size) => sum + size, 0);
-        rows.push([name, ...sizes, total, plain / MEGA]);
-      }
+        const plain = parts.flat().reduce((sum, file) => sum + statSync(file).size, 0);
+        return [name, ...sizes, total, plain / MEGA];
+      };
+      const rows = await Promise.all(deployments.map(measure));
       const part = (name: string) => ({ name: `${name}, MB`, digits: 3 });
       const columns = [
         { name: "deployment" },

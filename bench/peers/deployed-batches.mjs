@@ -1,4 +1,4 @@
-/** The batches of the deployment benchmarks, for peers in JavaScript. */
+/** The batches of the deployment benchmarks, for peers in JavaScript, in Node and in pages. */
 
 /** Token ids of a batch, padded to the longest row. */
 export function paddedBatch({ rows, padId }) {
@@ -28,4 +28,33 @@ export function peerOf(name, batches, prepare, logitsOf) {
     answers[`logits:${batch.name}`] = async () => Array.from(await logitsOf(input));
   }
   return { name, runs, answers };
+}
+
+/** An onnxruntime session on token ids. */
+export function onnxPeer(name, onnx, session, batches) {
+  const prepare = (one) => {
+    const { batch, positions, inputIds, tokenTypeIds, attentionMask } = paddedBatch(one);
+    const inputs = {
+      input_ids: inputIds,
+      attention_mask: attentionMask,
+      token_type_ids: tokenTypeIds,
+    };
+    const feeds = session.inputNames.map((input) => {
+      const values = BigInt64Array.from(inputs[input], BigInt);
+      return [input, new onnx.Tensor("int64", values, [batch, positions])];
+    });
+    return Object.fromEntries(feeds);
+  };
+  return peerOf(name, batches, prepare, async (feeds) => (await session.run(feeds)).logits.data);
+}
+
+/** A pipeline of transformers.js on texts. */
+export function pipelinePeer(name, classify, batches) {
+  const logitsOf = async (texts) => {
+    const { logits } = await classify.model(classify.tokenizer(texts, { padding: true }));
+    return logits.data;
+  };
+  const peer = peerOf(name, batches, ({ texts }) => texts, logitsOf);
+  for (const batch of batches) peer.runs[batch.name] = () => classify(batch.texts);
+  return peer;
 }

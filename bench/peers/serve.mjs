@@ -1,6 +1,7 @@
 /** The protocol of peers in JavaScript: reads a request, writes a description, then answers each line. */
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { timed } from "./timing.mjs";
 
 const NOT_INSTALLED = 3;
 
@@ -19,23 +20,10 @@ function peakMemory() {
   }
 }
 
-/** Mean milliseconds of a run, which is repeated until `least` milliseconds have passed. */
-async function timed(run, least) {
-  const start = performance.now();
-  let runs = 0;
-  let elapsed = 0;
-  do {
-    await run();
-    runs++;
-    elapsed = performance.now() - start;
-  } while (elapsed < least);
-  return elapsed / runs;
-}
-
 /**
  * Serves standard input until it ends. `load` returns the name of the peer, its runs and its answers for a request. A
- * line is the name of an answer, which is written as JSON, or of a run, optionally with the milliseconds to fill. Exits
- * with status 3 if a package is not installed.
+ * line is the name of an answer, which is written as JSON, or of a run, optionally with the milliseconds to fill. A peer
+ * whose runs are elsewhere has a function `time` of its own. Exits with status 3 if a package is not installed.
  */
 export async function servePeer(load) {
   const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -47,16 +35,14 @@ export async function servePeer(load) {
     if (isMissing(error)) process.exit(NOT_INSTALLED);
     throw error;
   }
-  const { name, runs, answers = {} } = peer;
+  const { name, runs, answers = {}, time = (asked, least) => timed(runs[asked], least) } = peer;
   console.log(JSON.stringify({ name, kinds: Object.keys(runs) }));
   const known = { peak: peakMemory, ...answers };
   for await (const line of lines) {
     const [asked, least = "0"] = line.trim().split(" ");
     const answer = known[asked];
     console.log(
-      answer === undefined
-        ? await timed(runs[asked], Number(least))
-        : JSON.stringify(await answer()),
+      answer === undefined ? await time(asked, Number(least)) : JSON.stringify(await answer()),
     );
   }
   // Threads of the engine would keep the process alive.

@@ -1,6 +1,6 @@
 /** An exported classifier in transformers.js, from text; in Node it runs on native onnxruntime. */
 import { basename, dirname } from "node:path";
-import { peerOf } from "./deployed-batches.mjs";
+import { pipelinePeer } from "./deployed-batches.mjs";
 import { servePeer } from "./serve.mjs";
 
 await servePeer(async ({ directory, dtype, threads, batches }) => {
@@ -11,15 +11,5 @@ await servePeer(async ({ directory, dtype, threads, batches }) => {
     dtype,
     session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 },
   });
-  const peer = peerOf(
-    `transformers.js ${env.version}`,
-    batches,
-    ({ texts }) => texts,
-    async (texts) => {
-      const { logits } = await classify.model(classify.tokenizer(texts, { padding: true }));
-      return logits.data;
-    },
-  );
-  for (const { name, texts } of batches) peer.runs[name] = () => classify(texts);
-  return peer;
+  return pipelinePeer(`transformers.js ${env.version}`, classify, batches);
 });

@@ -39,6 +39,7 @@ export const BENCHMARK_NAMES = [
   "deployment",
   "startup",
   "transfer",
+  "browser",
   "packing",
   "gemm",
   "kernels",
@@ -46,7 +47,12 @@ export const BENCHMARK_NAMES = [
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
 
 /** The benchmarks that take a classifier. */
-const DEPLOYMENT_BENCHMARKS: readonly BenchmarkName[] = ["deployment", "startup", "transfer"];
+const DEPLOYMENT_BENCHMARKS: readonly BenchmarkName[] = [
+  "deployment",
+  "startup",
+  "transfer",
+  "browser",
+];
 
 export interface BenchRequest {
   readonly names: readonly BenchmarkName[];

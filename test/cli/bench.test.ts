@@ -9,6 +9,8 @@ import { growth, growthRows } from "../../bench/growth.ts";
 import { startPeer } from "../../bench/peers/peer.ts";
 import { formatBenchTable, plotsAsSvg, tablesAsData } from "../../bench/report.ts";
 import { loadBenchmarks } from "../../src/cli/bench.ts";
+import { findChromium } from "../browser/chromium.ts";
+import { needing } from "../needs.ts";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
 import { espalier, temporaryDirectory, writeModel } from "./fixtures.ts";
 
@@ -132,7 +134,6 @@ describe("benchmarks of deployment", () => {
       expect(row["peak, MiB"].min).toBeGreaterThan(10);
     }
     expect(transfer.rows.map((row: { deployment: string }) => row.deployment)).toEqual([
-      "espalier, packed",
       "espalier, packed, float16",
     ]);
     for (const { "all, MB": all, "all without Brotli, MB": plain, ...parts } of transfer.rows) {
@@ -145,6 +146,25 @@ describe("benchmarks of deployment", () => {
       expect(all).toBeLessThan(plain);
     }
   });
+
+  test.skipIf(findChromium() === undefined)(
+    needing("a Chromium", "times a classifier in a page, whose logits agree"),
+    async () => {
+      const pruned = await writeModel(join(temporaryDirectory(), "pruned"));
+      const argv = ["--only", "browser", "--variant", "simd", "--threads", "1", "--rounds", "1"];
+      const ran = await espalier(["bench", ...argv, "--model", pruned, "--json"]);
+      expect(ran).toMatchObject({ code: 0 });
+      const [times, errors, loads] = JSON.parse(ran.out).tables;
+      expect(times.rows.map((row: { batch: string }) => row.batch)).toEqual(["1x16", "1x32"]);
+      for (const { rows } of [times, errors, loads])
+        for (const row of rows) {
+          expect(row.engine).toMatch(/^espalier simd, Chromium /);
+          expect(row.ms?.min ?? 1).toBeGreaterThan(0);
+          expect(row.error ?? 0).toBeLessThan(1e-4);
+        }
+    },
+    60_000,
+  );
 
   test("refuses logits beyond the tolerance before anything is timed", async () => {
     const batch = { name: "1x2", texts: ["a"], rows: [[1, 2]], padId: 0 };
