@@ -184,8 +184,6 @@ export const shrinkCommand: Command = defineCommand({
     if (problems.length > 0) throw new InputError(problems);
     const directory = getOrThrow(await readShrinkable(nodeStorage, place, "IN"));
     return withCheckpoint(place, async (checkpoint) => {
-      if (checkpoint.layout === "packed")
-        refuseInput(from, "a plain checkpoint, as unpack writes", "a packed one");
       const narrow = values.widths === "uniform" ? narrowed(directory, checkpoint) : null;
       const small = await withoutTokens(
         narrow?.directory ?? directory,
