@@ -11,7 +11,7 @@ import {
 } from "./benchmark.ts";
 import { compareSubjects } from "./deployed-comparison.ts";
 import { BATCHES, type DeployedModels, withDeployedModels } from "./deployed-models.ts";
-import { type DeployedSubject, FLOAT32, INT8 } from "./deployed-subjects.ts";
+import { type DeployedSubject, FLOAT32, INT8, packedName } from "./deployed-subjects.ts";
 import { spreadOf } from "./measure.ts";
 import type { Peer } from "./peers/peer.ts";
 
@@ -23,25 +23,20 @@ const FIRST = "1x32";
 /** The kernels that Chromium runs without a flag. */
 const VARIANTS: readonly KernelVariant[] = ["fma", "simd"];
 
-function ownSubject(
+function ownSubjects(
   { packed, pruned }: DeployedModels,
   variant: KernelVariant,
   threads: number,
-): DeployedSubject {
-  const files = readdirSync(packed);
-  const request = {
-    engine: "espalier",
-    directory: packed,
-    files,
-    variant,
-    threads,
-    layers: "auto",
-  };
-  return {
-    ...{ engine: `espalier ${variant}`, weights: "pruned", threads, tolerance: FLOAT32 },
-    model: pruned,
-    start: (context, batches) => context.startProgram(SCRIPT, { ...request, batches }),
-  };
+): readonly DeployedSubject[] {
+  return packed.map(({ directory, isInt8 }): DeployedSubject => {
+    const files = readdirSync(directory);
+    const request = { engine: "espalier", directory, files, variant, threads, layers: "auto" };
+    return {
+      ...{ engine: `espalier ${variant}`, weights: packedName(isInt8), threads, model: pruned },
+      tolerance: isInt8 ? INT8 : FLOAT32,
+      start: (context, batches) => context.startProgram(SCRIPT, { ...request, batches }),
+    };
+  });
 }
 
 function peers({ dense, onnx }: DeployedModels, threads: number): readonly DeployedSubject[] {
@@ -103,7 +98,7 @@ export const browserBenchmark: Benchmark = {
     withDeployedModels(context, async (models) => {
       const variants = VARIANTS.filter((variant) => context.variants.includes(variant));
       const subjects = (threads: number): readonly DeployedSubject[] => [
-        ...variants.map((variant) => ownSubject(models, variant, threads)),
+        ...variants.flatMap((variant) => ownSubjects(models, variant, threads)),
         ...peers(models, threads),
       ];
       const times = await compareSubjects(context, models, {

@@ -1,6 +1,6 @@
 /** The classifier of the deployment benchmarks, pruned and dense, in the files that each engine reads. */
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -68,14 +68,21 @@ export interface OnnxFiles {
   readonly inputs: number;
 }
 
+/** A directory with packed weights. */
+export interface PackedModel {
+  readonly directory: string;
+  /** Whether weights have eight bits, with which they are computed. */
+  readonly isInt8: boolean;
+}
+
 /** What the subjects of the deployment benchmarks load. */
 export interface DeployedModels {
   /** The name of the pruned model. */
   readonly title: string;
   readonly pruned: DeployedModel;
   readonly dense: DeployedModel;
-  /** The pruned model, packed without loss. */
-  readonly packed: string;
+  /** The pruned model as it is stored: as given if that is packed, or else without loss and in eight bits. */
+  readonly packed: readonly PackedModel[];
   /** Null if no peers run. */
   readonly onnx: OnnxFiles | null;
 }
@@ -200,11 +207,23 @@ async function exportModels(
   };
 }
 
-/** Packs a model directory without loss. Returns the directory itself if it is packed. */
-async function packModel(directory: string, out: string): Promise<string> {
-  if (existsSync(join(directory, "model.packed.safetensors"))) return directory;
-  await runCommand("pack", directory, "--out", out);
-  return out;
+const PACKED_WEIGHTS = "model.packed.safetensors";
+
+/** Packs a model directory, unless it is packed. */
+async function packModel(directory: string, folder: string): Promise<readonly PackedModel[]> {
+  const file = join(directory, PACKED_WEIGHTS);
+  if (existsSync(file)) {
+    const bytes = readFileSync(file);
+    const header = bytes.toString("utf8", 8, 8 + Number(bytes.readBigUInt64LE()));
+    return [{ directory, isInt8: /"dtype":\s*"I8"/.test(header) }];
+  }
+  const [whole, int8] = ["packed", "packed-int8"].map((name) => join(folder, name));
+  await runCommand("pack", directory, "--out", whole);
+  await runCommand("pack", directory, "--out", int8, "--int8");
+  return [
+    { directory: whole, isInt8: false },
+    { directory: int8, isInt8: true },
+  ];
 }
 
 /** Prepares the models in a temporary folder while `use` runs. */
@@ -218,7 +237,7 @@ export async function withDeployedModels<T>(
     const given = context.model ?? (await writeSeededClassifiers(folder));
     const { texts, ...pruned } = await deploy("--model", given.pruned);
     const dense = await deploy("--dense", given.dense, texts);
-    const packed = await packModel(given.pruned, join(folder, "packed"));
+    const packed = await packModel(given.pruned, folder);
     const onnx = context.runsPeers ? await exportModels(context, folder, { pruned, dense }) : null;
     const title =
       context.model === null ? "Seeded classifier, 4x1 at 90 %" : basename(context.model.pruned);

@@ -33,7 +33,7 @@ export const INT8 = 1;
 
 /** This library on one kernel variant. */
 export function ownSubjects(
-  models: DeployedModels,
+  { dense, pruned, packed }: DeployedModels,
   variant: KernelVariant,
   threads: number,
   input: SubjectInput,
@@ -44,18 +44,26 @@ export function ownSubjects(
     weights: string,
     model: DeployedModel,
     directory: string,
-    layers: "auto" | "dense",
-  ): DeployedSubject => ({
-    ...{ engine: `espalier ${variant}`, weights, threads, model, tolerance: FLOAT32 },
-    start: (context, batches, heap) =>
-      context.startProgram(
-        "espalier.mjs",
-        { directory, variant, flags, threads, layers, input, batches },
-        heap,
-      ),
-  });
-  const { dense, pruned, packed } = models;
-  return [own("dense", dense, dense.directory, "dense"), own("pruned", pruned, packed, "auto")];
+    isInt8: boolean,
+  ): DeployedSubject => {
+    const layers = model === dense ? "dense" : "auto";
+    const request = { directory, variant, flags, threads, layers, input };
+    return {
+      ...{ engine: `espalier ${variant}`, weights, threads, model },
+      tolerance: isInt8 ? INT8 : FLOAT32,
+      start: (context, batches, heap) =>
+        context.startProgram("espalier.mjs", { ...request, batches }, heap),
+    };
+  };
+  return [
+    own("dense", dense, dense.directory, false),
+    ...packed.map(({ directory, isInt8 }) => own(packedName(isInt8), pruned, directory, isInt8)),
+  ];
+}
+
+/** The name of packed weights. */
+export function packedName(isInt8: boolean): string {
+  return isInt8 ? "pruned, 8-bit" : "pruned";
 }
 
 /** The engines that people use otherwise. */

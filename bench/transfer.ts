@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { brotliCompress, constants } from "node:zlib";
 import type { BenchContext, Benchmark, Cell } from "./benchmark.ts";
 import { type DeployedModels, runCommand, withDeployedModels } from "./deployed-models.ts";
+import { packedName } from "./deployed-subjects.ts";
 
 /** The files that a page loads. */
 interface Deployment {
@@ -57,22 +58,29 @@ function tokenizerFiles(directory: string): readonly string[] {
   return isFast ? files : [...files, join(directory, "vocab.txt")].filter(isFile);
 }
 
-/** This library with a model that is packed; one that is not is packed in float16. */
+/** This library with packed models; weights of floats are packed in float16. */
 async function ownDeployments(
   { packed, pruned }: DeployedModels,
   folder: string,
 ): Promise<readonly Deployment[]> {
   const code = [...withImports(join(DIST, "classifier.js"))];
-  const deployed = (name: string, directory: string): Deployment => ({
-    name: `espalier, ${name}`,
+  const deployed = (weights: string, directory: string): Deployment => ({
+    name: `espalier, ${weights}`,
     model: [join(directory, "model.packed.safetensors")],
     tokenizer: tokenizerFiles(directory),
     code,
   });
-  if (packed === pruned.directory) return [deployed("packed", packed)];
-  const half = join(folder, "packed-float16");
-  await runCommand("pack", pruned.directory, "--out", half, "--dtype", "float16");
-  return [deployed("packed, float16", half)];
+  const found: Deployment[] = [];
+  for (const { directory, isInt8 } of packed) {
+    if (isInt8 || directory === pruned.directory) {
+      found.push(deployed(packedName(isInt8), directory));
+      continue;
+    }
+    const half = join(folder, "packed-float16");
+    await runCommand("pack", pruned.directory, "--out", half, "--dtype", "float16");
+    found.push(deployed("pruned, float16", half));
+  }
+  return found;
 }
 
 function peerDeployments({ onnx }: DeployedModels): readonly Deployment[] {

@@ -111,7 +111,9 @@ describe("benchmarks of deployment", () => {
         expect(row.ms.median).toBeGreaterThan(0);
       }
     for (const { rows } of [idErrors, textErrors]) {
-      expect(rows.map((row: { weights: string }) => row.weights)).toEqual(["dense", "pruned"]);
+      expect(rows.map((row: { weights: string }) => row.weights)).toEqual([
+        ...["dense", "pruned", "pruned, 8-bit"],
+      ]);
       for (const row of rows) expect(row.error).toBeLessThan(1e-4);
     }
   });
@@ -127,14 +129,15 @@ describe("benchmarks of deployment", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line).tables[0]);
-    expect(startup.rows).toHaveLength(2);
+    expect(startup.rows).toHaveLength(3);
     for (const row of startup.rows) {
       expect(row.input).toBe("text");
       expect(row.ms.min).toBeGreaterThan(0);
       expect(row["peak, MiB"].min).toBeGreaterThan(10);
     }
     expect(transfer.rows.map((row: { deployment: string }) => row.deployment)).toEqual([
-      "espalier, packed, float16",
+      "espalier, pruned, float16",
+      "espalier, pruned, 8-bit",
     ]);
     for (const { "all, MB": all, "all without Brotli, MB": plain, ...parts } of transfer.rows) {
       const sizes = ["model", "tokenizer", "scripts"].map((part) => parts[`${part}, MB`]);
@@ -155,7 +158,9 @@ describe("benchmarks of deployment", () => {
       const ran = await espalier(["bench", ...argv, "--model", pruned, "--json"]);
       expect(ran).toMatchObject({ code: 0 });
       const [times, errors, loads] = JSON.parse(ran.out).tables;
-      expect(times.rows.map((row: { batch: string }) => row.batch)).toEqual(["1x16", "1x32"]);
+      expect(times.rows.map((row: { batch: string }) => row.batch)).toEqual([
+        ...["1x16", "1x16", "1x32", "1x32"],
+      ]);
       for (const { rows } of [times, errors, loads])
         for (const row of rows) {
           expect(row.engine).toMatch(/^espalier simd, Chromium /);
