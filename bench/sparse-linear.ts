@@ -6,7 +6,7 @@ import { type Backend, createBackend } from "../src/kernels/backend.ts";
 import type { LinePlot } from "../src/report/line-plot.ts";
 import { type CostModel, chooseExecution, measureCosts } from "../src/sparse/cost-model.ts";
 import {
-  type Execution,
+  type FloatExecution,
   formatExecution,
   linearFacts,
   prepareProduct,
@@ -34,7 +34,7 @@ const LOW_SPARSITIES = [0, 0.25];
 /** The patterns, and the best execution for each. 2:4 has only one sparsity. */
 const PATTERNS: readonly {
   readonly name: string;
-  readonly execution: Execution;
+  readonly execution: FloatExecution;
   readonly sparsities: readonly number[];
 }[] = [
   { name: "1x1", execution: { kind: "blocks", height: 1 }, sparsities: SPARSITIES },

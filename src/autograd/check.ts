@@ -44,4 +44,5 @@ export const TAPE_OPTIONS: readonly string[] = [
   "firstExample",
   "blockSparse",
   "linearProducts",
+  "tableLookups",
 ];

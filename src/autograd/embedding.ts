@@ -63,8 +63,11 @@ export function embeddingSum(
   }));
   const output = createOutput(tape, [...shape, width], true);
   const { kernels } = tape.backend;
-  for (const [i, { table, ids }] of sources.entries())
-    kernels.gatherRows(table.value.data, ids.integers, output.value.data, width, i > 0);
+  for (const [i, { table, ids }] of sources.entries()) {
+    const lookup = tape.tableLookups.get(table);
+    if (lookup !== undefined) lookup(ids, output.value, i > 0);
+    else kernels.gatherRows(table.value.data, ids.integers, output.value.data, width, i > 0);
+  }
   const saved = sources.map(({ ids }) => ids);
   record(tape, "embeddingSum", output, { sources }, saved);
   for (const ids of saved) ids.release();

@@ -44,6 +44,9 @@ export interface BlockSparseProducts extends ByProduct<boolean> {
  */
 export type LinearProduct = (x: Tensor, bias: Tensor | null, y: Tensor, rows: number) => void;
 
+/** Copies the rows `ids` of another form of a table to `out`, or with `accumulate` adds them. */
+export type TableLookup = (ids: Tensor, out: Tensor, accumulate: boolean) => void;
+
 /**
  * The rate of a dropout operation, and the key of its random numbers. The forward and the backward pass of a step use
  * the same key.

@@ -20,6 +20,7 @@ import type {
   OperationName,
   OperationRecord,
   Records,
+  TableLookup,
   Variable,
 } from "./records.ts";
 
@@ -47,6 +48,8 @@ export interface TapeOptions {
    * none.
    */
   readonly linearProducts?: ReadonlyMap<Parameter, LinearProduct>;
+  /** Lookups that replace those of {@link embeddingSum}, as `linearProducts` replace products. Default: none. */
+  readonly tableLookups?: ReadonlyMap<Parameter, TableLookup>;
 }
 
 /** The record of a forward pass and its memory, which {@link releaseTape} frees. */
@@ -88,16 +91,14 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
   checkBackend(backend);
   checkOptions("options", options, TAPE_OPTIONS);
   const { training, recordGradients = training, seed = 0, step = 0, firstExample = 0 } = options;
-  const { blockSparse = new Map(), linearProducts = new Map() } = options;
-  for (const products of [blockSparse, linearProducts])
-    checkKind(
-      succeeds(() => products.size >= 0),
-      "options: products",
-      "a Map",
-      products,
-    );
-  if (recordGradients && linearProducts.size > 0)
-    throw new RangeError("linearProducts: expected none on a tape with gradients, got some");
+  const { blockSparse = new Map(), linearProducts = new Map(), tableLookups = new Map() } = options;
+  for (const products of [blockSparse, linearProducts, tableLookups]) {
+    const isMap = succeeds(() => products.size >= 0);
+    checkKind(isMap, "options: products", "a Map", products);
+  }
+  for (const [name, forms] of Object.entries({ linearProducts, tableLookups }))
+    if (recordGradients && forms.size > 0)
+      throw new RangeError(`${name}: expected none on a tape with gradients, got some`);
   checkInteger("seed", seed);
   checkInteger("step", step, 0, 0xffffffff);
   checkInteger("firstExample", firstExample, 0, 0xffffffff);
@@ -110,6 +111,7 @@ export function createTape(backend: Backend, options: TapeOptions): Tape {
     firstExample,
     blockSparse,
     linearProducts,
+    tableLookups,
     records: [],
     scopes: [[]],
     gradientKeepers: [],

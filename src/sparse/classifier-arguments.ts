@@ -25,11 +25,12 @@ export interface SparseClassifierOptions {
   /** The usual number of tokens in a batch. Executions are chosen for batches of this size. Default 128. */
   readonly tokens?: number;
   /**
-   * `auto` chooses the cheapest execution for each layer, and removes hidden units without effect if that is cheaper.
-   * `dense` computes all layers densely. A map contains executions by layer name; the other layers get their cheapest
-   * execution, and all hidden units stay. Default `auto`.
+   * `auto` executes layers and looks up embeddings with bytes if they are stored in eight bits. `floats` converts them to
+   * floats. Both choose the cheapest execution for each layer of floats, and remove hidden units without effect if that
+   * is cheaper. `dense` computes all layers densely, with floats. A map contains executions by layer name; the other
+   * layers get their cheapest execution, and all hidden units stay. Default `auto`.
    */
-  readonly executions?: "auto" | "dense" | ReadonlyMap<string, Execution>;
+  readonly executions?: "auto" | "floats" | "dense" | ReadonlyMap<string, Execution>;
 }
 
 /** @throws TypeError or RangeError that names the argument */
@@ -51,8 +52,8 @@ function checkExecutions(
   config: ModelConfig,
   executions: NonNullable<SparseClassifierOptions["executions"]>,
 ): void {
-  if (executions === "auto" || executions === "dense") return;
-  const expected = '"auto", "dense", or a Map of executions by the names of layers';
+  if (executions === "auto" || executions === "floats" || executions === "dense") return;
+  const expected = '"auto", "floats", "dense", or a Map of executions by the names of layers';
   checkKind(
     succeeds(() => executions instanceof Map),
     "executions",

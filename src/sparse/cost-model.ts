@@ -5,7 +5,15 @@ import { BLOCK_HEIGHTS, type BlockHeight, tokensTogether } from "../kernels/bloc
 import { checkBackend } from "../kernels/check.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import { createIntegerTensor, createTensor, type Tensor } from "../tensor/tensor.ts";
-import { type Execution, executionsOf, type LinearFacts, prepareProduct } from "./execution.ts";
+import {
+  type Execution,
+  executionsOf,
+  type FloatExecution,
+  type Int8Execution,
+  type LinearFacts,
+  prepareProduct,
+} from "./execution.ts";
+import { typicalInt8Costs } from "./int8-costs.ts";
 
 /** The costs of products with blocks of one height, in nanoseconds per token. */
 interface BlockCost {
@@ -58,9 +66,25 @@ export function predictCost(
       const moved = (columns < inputs ? columns : 0) + (rows < outputs ? rows + outputs : 0);
       return tokens * (rows * columns * costs.dense + moved * costs.move);
     }
+    case "int8": {
+      const { multiplication, edge } = typicalInt8Costs(costs.variant);
+      const products = int8Products(facts, execution.block);
+      return tokens * (products * multiplication + (outputs + inputs) * edge);
+    }
     default:
       return execution satisfies never;
   }
+}
+
+/** Estimates the number of multiplications for a token if a weight is stored in eight bits. */
+function int8Products(
+  { outputs, inputs, blocks }: LinearFacts,
+  block: Int8Execution["block"],
+): number {
+  if (block === null) return outputs * inputs;
+  const [height, width] = block;
+  const known = BLOCK_HEIGHTS.find((some) => some === height && width === 1);
+  return (known === undefined ? blocks.get(1) : (blocks.get(known) ?? 0) * known) ?? 0;
 }
 
 /** Returns the number of tokens that are computed for a batch, including those that fill up its last tile. */
@@ -97,10 +121,15 @@ export function checkCosts({ kernels }: Backend, costs: CostModel): void {
   }
 }
 
-/** Returns the execution with the lowest predicted cost: dense, unless another is clearly faster. */
-export function chooseExecution(costs: CostModel, facts: LinearFacts, tokens: number): Execution {
+/** Returns the execution with floats of the lowest predicted cost: dense, unless another is clearly faster. */
+export function chooseExecution(
+  costs: CostModel,
+  facts: LinearFacts,
+  tokens: number,
+): FloatExecution {
   const [dense, ...others] = executionsOf(facts);
-  const costOf = (execution: Execution): number => predictCost(costs, facts, execution, tokens);
+  const costOf = (execution: FloatExecution): number =>
+    predictCost(costs, facts, execution, tokens);
   let best = dense;
   let least = MARGIN * costOf(best);
   for (const execution of others) {

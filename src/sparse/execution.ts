@@ -4,20 +4,32 @@ import { sumOf } from "../core/sum.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { type BlockHeight, workingSpace } from "../kernels/block-sparse.ts";
 import { createIntegerTensor, createTensor, creating, Tensor } from "../tensor/tensor.ts";
-import { packBlocks } from "./blocks.ts";
+import { type BlockShape, packBlocks } from "./blocks.ts";
 import { packChannels } from "./channels.ts";
 import { bitsOf, type MatrixShape } from "./elements.ts";
 import { occupancyOf } from "./occupancy.ts";
 
-/**
- * How inference computes y = W x + b: densely, by kept blocks of `height` x 1, or without zero rows and columns of W.
- */
-export type Execution =
+/** How inference computes y = W x + b: with floats, or with bytes if the weight is stored in eight bits. */
+export type Execution = FloatExecution | Int8Execution;
+
+/** With floats: densely, by kept blocks of `height` x 1, or without zero rows and columns of W. */
+export type FloatExecution =
   | { readonly kind: "dense" }
   | { readonly kind: "blocks"; readonly height: BlockHeight }
   | { readonly kind: "compacted" };
 
-export const EXECUTION_KINDS: readonly Execution["kind"][] = ["dense", "blocks", "compacted"];
+/** With bytes, by the blocks that are stored; null for all elements. */
+export interface Int8Execution {
+  readonly kind: "int8";
+  readonly block: BlockShape | null;
+}
+
+export const EXECUTION_KINDS: readonly Execution["kind"][] = [
+  "dense",
+  "blocks",
+  "compacted",
+  "int8",
+];
 
 export interface LinearFacts {
   readonly outputs: number;
@@ -52,30 +64,48 @@ export function linearFacts(weight: Float32Array, shape: MatrixShape): LinearFac
   return { outputs, inputs, ...occupancyOf(weight, shape) };
 }
 
-/** Lists the possible executions of a weight, dense first. */
-export function executionsOf({ blocks }: LinearFacts): readonly [Execution, ...Execution[]] {
+/** Lists the possible executions of a weight with floats, dense first. */
+export function executionsOf({
+  blocks,
+}: LinearFacts): readonly [FloatExecution, ...FloatExecution[]] {
   const heights = [...blocks.keys()].map((height) => ({ kind: "blocks" as const, height }));
   return [{ kind: "dense" }, ...heights, { kind: "compacted" }];
 }
 
-/** Formats an execution as text, such as `dense`, `compacted` or `blocks 4x1`. */
+/**
+ * Formats an execution as text, such as `dense`, `compacted`, `blocks 4x1`, `int8 dense` or `int8 blocks 4x1`.
+ */
 export function formatExecution(execution: Execution): string {
   checkObject("execution", execution, "kind");
-  return execution.kind === "blocks" ? `blocks ${execution.height}x1` : execution.kind;
+  switch (execution.kind) {
+    case "blocks":
+      return `blocks ${execution.height}x1`;
+    case "int8":
+      return execution.block === null ? "int8 dense" : `int8 blocks ${execution.block.join("x")}`;
+    case "dense":
+    case "compacted":
+      return execution.kind;
+    default:
+      return execution satisfies never;
+  }
 }
 
-export interface PreparedProduct {
-  readonly product: LinearProduct;
+/** A weight in a form for inference. */
+export interface Prepared {
   /** The size of the weight in this form, in bytes. */
   readonly bytes: number;
   release(): void;
+}
+
+export interface PreparedProduct extends Prepared {
+  readonly product: LinearProduct;
 }
 
 export function prepareProduct(
   backend: Backend,
   weight: Float32Array,
   shape: MatrixShape,
-  execution: Exclude<Execution, { kind: "dense" }>,
+  execution: Exclude<FloatExecution, { kind: "dense" }>,
 ): PreparedProduct {
   const plain = withPositiveZeros(weight);
   return execution.kind === "blocks"
@@ -84,19 +114,20 @@ export function prepareProduct(
 }
 
 /** Creates a tensor of integers, with at least one element, because an extent may not be zero. */
-function integersOf(backend: Backend, values: ArrayLike<number>): Tensor {
+export function integersOf(backend: Backend, values: ArrayLike<number>): Tensor {
   const integers = Int32Array.from(values.length === 0 ? [0] : values);
   return createIntegerTensor(backend, [integers.length], integers);
 }
 
-function floatsOf(backend: Backend, values: Float32Array): Tensor {
+/** Creates a tensor of floats, with at least one element. */
+export function floatsOf(backend: Backend, values: Float32Array): Tensor {
   const floats = values.length === 0 ? new Float32Array(1) : values;
   return createTensor(backend, [floats.length], floats);
 }
 
-function prepared(product: LinearProduct, held: readonly Tensor[]): PreparedProduct {
+/** Returns the size of the tensors of a weight, and a function that releases them. */
+export function prepared(held: readonly Tensor[]): Prepared {
   return {
-    product,
     bytes: sumOf(held, ({ region }) => 4 * region.length),
     release: () => {
       for (const tensor of held) tensor.release();
@@ -137,7 +168,7 @@ function prepareBlocks(
       tile.release();
     }
   };
-  return prepared(product, Object.values(held));
+  return { product, ...prepared(Object.values(held)) };
 }
 
 /** The number of floats in a cache line. */
@@ -189,5 +220,5 @@ function prepareCompacted(
       room.release();
     }
   };
-  return prepared(product, Object.values(held));
+  return { product, ...prepared(Object.values(held)) };
 }

@@ -1,6 +1,7 @@
 /** Inference with each layer computed by its kept blocks, compacted or dense: the logits of the dense model. */
 import * as fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
+import type { LinearProduct, TableLookup } from "../../src/autograd/records.ts";
 import { createTape, releaseTape } from "../../src/autograd/tape.ts";
 import { nextUnit, openStream } from "../../src/core/random.ts";
 import { type Backend, createBackend } from "../../src/kernels/backend.ts";
@@ -15,9 +16,11 @@ import {
   initialiseParameters,
   type NamedValues,
 } from "../../src/model/parameters.ts";
+import { packBlocks } from "../../src/sparse/blocks.ts";
 import {
   createSparseClassifier,
   type SparseClassifierOptions,
+  type StoredValues,
 } from "../../src/sparse/classifier.ts";
 import {
   type CostModel,
@@ -28,11 +31,18 @@ import {
 import {
   type Execution,
   executionsOf,
+  formatExecution,
   linearFacts,
   prepareProduct,
 } from "../../src/sparse/execution.ts";
 import { compactFeedForward } from "../../src/sparse/feed-forward.ts";
-import { parameterNamed, releaseParameters } from "../../src/tensor/parameter.ts";
+import { quantizeRows, quantizeRowsOfBlocks, unpackInt8 } from "../../src/sparse/int8.ts";
+import {
+  int8Activations,
+  prepareInt8Product,
+  prepareInt8Table,
+} from "../../src/sparse/int8-product.ts";
+import { type Parameter, parameterNamed, releaseParameters } from "../../src/tensor/parameter.ts";
 import { createTensor } from "../../src/tensor/tensor.ts";
 import { randomFloats, VARIANTS } from "../kernels/subjects.ts";
 
@@ -221,8 +231,145 @@ describe.each(VARIANTS)("a sparse classifier (%s)", (_name, backend) => {
   });
 });
 
+/** Gives the matrices of a model eight bits: those of pruned layers by 4x1 blocks, the others densely. */
+function inEightBits(values: ReadonlyMap<string, NamedValues>): Map<string, StoredValues> {
+  const stored = new Map<string, StoredValues>();
+  for (const [name, { shape, data }] of values) {
+    const [rows = 0, columns = 0] = shape;
+    if (shape.length !== 2) {
+      stored.set(name, { shape, data });
+      continue;
+    }
+    const zeros = data.filter((value) => value === 0).length;
+    const { matrix } =
+      zeros > data.length / 2
+        ? quantizeRowsOfBlocks(packBlocks(data, [rows, columns], [4, 1]))
+        : quantizeRows(data, [rows, columns]);
+    stored.set(name, { shape, data: unpackInt8(matrix), int8: matrix });
+  }
+  return stored;
+}
+
+/** The logits of a model whose matrices have eight bits, each with its own rounded activations. */
+function int8Logits(
+  backend: Backend,
+  config: ModelConfig,
+  values: ReadonlyMap<string, StoredValues>,
+  batch: TokenBatch,
+): Float32Array {
+  const parameters = createParameters(backend, config, values);
+  const linearProducts = new Map<Parameter, LinearProduct>();
+  const tableLookups = new Map<Parameter, TableLookup>();
+  const activations = int8Activations(backend);
+  const held: { release(): void }[] = [];
+  for (const { name, kind } of moduleList(config)) {
+    const matrix = values.get(`${name}.weight`)?.int8;
+    if (matrix === undefined) continue;
+    const parameter = parameterNamed(parameters, `${name}.weight`);
+    if (kind === "linear") {
+      const prepared = prepareInt8Product(backend, matrix, activations, null);
+      linearProducts.set(parameter, prepared.product);
+      held.push(prepared);
+    } else if (matrix.block === null) {
+      const prepared = prepareInt8Table(backend, matrix);
+      tableLookups.set(parameter, prepared.lookup);
+      held.push(prepared);
+    }
+  }
+  const tape = createTape(backend, { training: false, linearProducts, tableLookups });
+  const options = { padding: "excluded", outputLastHiddenState: false } as const;
+  const logits = forward(tape, config, parameters, batch, options).logits.value.data.slice();
+  releaseTape(tape);
+  activations.clear();
+  releaseParameters(parameters);
+  for (const one of held) one.release();
+  return logits;
+}
+
+describe.each(VARIANTS)("a classifier in eight bits (%s)", (_name, backend) => {
+  const lengths = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 4 });
+
+  it("has the logits of its products, bit by bit, and almost those of floats", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...CONFIGS),
+        fc.nat(ZEROINGS.length - 1),
+        lengths,
+        (config, first, texts) => {
+          const values = inEightBits(valuesOf(backend, config, first));
+          const batch = batchOf(config, texts);
+          const costs = costsOf(0.05, 0.03, 0.5, backend.kernels.variant);
+          const { logits, layers, bytes } = classify(backend, config, values, batch, { costs });
+          expect(logits).toEqual(int8Logits(backend, config, values, batch));
+          expect(layers.every(({ execution }) => execution.kind === "int8")).toBe(true);
+          const executions = "floats";
+          const floats = classify(backend, config, values, batch, { costs, executions });
+          expect(floats.layers.some(({ execution }) => execution.kind === "int8")).toBe(false);
+          expect(bytes).toBeLessThan(floats.bytes);
+          logits.forEach((logit, i) => {
+            expect(Math.abs(logit - (floats.logits[i] ?? NaN))).toBeLessThan(0.05);
+          });
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+});
+
 const [, [, backend] = VARIANTS[0] as (typeof VARIANTS)[number]] = VARIANTS;
 const [bert] = CONFIGS as readonly [ModelConfig, ...ModelConfig[]];
+
+describe("layers in eight bits", () => {
+  const values = inEightBits(valuesOf(backend, bert, 0));
+  const batch = batchOf(bert, [5, 9]);
+  const costs = costsOf(0.05, 0.03, 0.5, backend.kernels.variant);
+
+  it("are named by their blocks, with facts and predicted times", () => {
+    const { layers } = classify(backend, bert, values, batch, { costs });
+    const texts = new Set(layers.map(({ execution }) => formatExecution(execution)));
+    expect([...texts].sort()).toEqual(["int8 blocks 4x1", "int8 dense"]);
+    for (const layer of layers) {
+      const weight = values.get(`${layer.name}.weight`);
+      const [outputs = 0, inputs = 0] = weight?.shape ?? [];
+      expect(layer.facts).toEqual(
+        linearFacts(weight?.data ?? randomFloats(1, 0), [outputs, inputs]),
+      );
+      expect(layer.microseconds).toBeGreaterThan(0);
+      expect(layer.denseMicroseconds).toBeGreaterThan(0);
+    }
+  });
+
+  it("need no floats", () => {
+    const read = (name: string): StoredValues => {
+      const found = values.get(name);
+      if (found === undefined) throw new RangeError(`${name}: expected a tensor, got none`);
+      const { shape, int8 } = found;
+      if (int8 === undefined) return found;
+      return {
+        shape,
+        int8,
+        get data(): Float32Array {
+          throw new Error(`${name}: expected no floats`);
+        },
+      };
+    };
+    const classifier = createSparseClassifier(backend, bert, read);
+    expect(classifier.logits(batch)).toEqual(int8Logits(backend, bert, values, batch));
+    classifier.release();
+  });
+
+  it("may be asked for by name, if they are stored so", () => {
+    const int8 = { kind: "int8", block: null } as const;
+    const name = "bert.pooler.dense";
+    const executions = new Map<string, Execution>([[name, int8]]);
+    const { layers } = classify(backend, bert, values, batch, { costs, executions });
+    for (const layer of layers) expect(layer.execution.kind === "int8").toBe(layer.name === name);
+    const floats = valuesOf(backend, bert, 0);
+    expect(() => classify(backend, bert, floats, batch, { costs, executions })).toThrow(
+      `executions: expected floats for ${name}, which is not stored in eight bits, got int8 dense`,
+    );
+  });
+});
 
 describe("the choice of a way", () => {
   it("is what the costs say, and dense where nothing is clearly cheaper", () => {
@@ -359,12 +506,12 @@ describe("the choice of a way", () => {
       /executions: expected a height that divides the 3 outputs of classifier/,
     );
     for (const [wrong, message] of [
-      ["sparse", /^executions: expected "auto", "dense", or a Map .*, got "sparse"$/],
-      [{}, /^executions: expected "auto", "dense", or a Map .*, got an object \(\)$/],
+      ["sparse", /^executions: expected "auto", "floats", "dense", or a Map .*, got "sparse"$/],
+      [{}, /^executions: expected "auto", "floats", "dense", or a Map .*, got an object \(\)$/],
       [new Map([["clasifier", { kind: "dense" }]]), /^executions: .* such as bert.*"clasifier"$/],
       [
         new Map([["classifier", { kind: "sparse" }]]),
-        /^executions of classifier: expected one of dense, blocks, compacted, got "sparse"$/,
+        /^executions of classifier: expected one of dense, blocks, compacted, int8, got "sparse"$/,
       ],
     ] as const) {
       const options = { costs, executions: wrong as unknown as "dense" };
