@@ -96,6 +96,56 @@ def mapping(entries: dict[int, list[int]]) -> str:
     return " ".join(found)
 
 
+FLAG_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ#$%&*"
+
+
+def flag_runs(sets: list[set[int]]) -> tuple[str, str]:
+    """The runs of code points in the same sets: the sets of each letter as bits, and lengths (1 if left out) with letters."""
+    flags = [0] * END
+    for bit, members in enumerate(sets):
+        for c in members:
+            flags[c] |= 1 << bit
+    runs: list[list[int]] = []
+    for flag in flags:
+        if runs and runs[-1][1] == flag:
+            runs[-1][0] += 1
+        else:
+            runs.append([1, flag])
+    counts: dict[int, int] = {}
+    for _, flag in runs:
+        counts[flag] = counts.get(flag, 0) + 1
+    kinds = sorted(counts, key=lambda flag: -counts[flag])
+    letters = dict(zip(kinds, FLAG_LETTERS, strict=False))
+    assert len(letters) == len(kinds)
+    text = "".join(("" if length == 1 else base36(length)) + letters[flag] for length, flag in runs)
+    return " ".join(map(base36, kinds)), text
+
+
+def case_runs(entries: dict[int, list[int]]) -> str:
+    """Runs of characters that change by the same difference: `gap*count difference`, or `gap:count` for every second one."""
+    items = sorted(entries.items())
+    words = []
+    at = end = 0
+    while at < len(items):
+        c, target = items[at]
+        if len(target) > 1:
+            words.append(f"{base36(c - end)}+{'+'.join(map(base36, target))}")
+            end, at = c, at + 1
+            continue
+        count, step = 1, 1
+        for stride in (1, 2):
+            length = 1
+            while at + length < len(items) and items[at + length] == (c + length * stride, [target[0] + length * stride]):
+                length += 1
+            if length > count:
+                count, step = length, stride
+        difference = target[0] - c
+        sign = "-" if difference < 0 else ""
+        words.append(f"{base36(c - end)}{'*' if step == 1 else ':'}{base36(count)} {sign}{base36(abs(difference))}")
+        end, at = c + count * step, at + count
+    return " ".join(words)
+
+
 def points(text: str) -> list[int]:
     return [ord(c) for c in text]
 
@@ -166,7 +216,7 @@ def constant(name: str, comment: str, data: str) -> str:
     lines = []
     line = ""
     # Lines end between words, or between the runs of categories.
-    for word in re.findall(r"[^ ]+ ?" if " " in data else r"[0-9a-z]+[A-Z#$%]", data):
+    for word in re.findall(r"[^ ]+ ?" if " " in data else r"[0-9a-z]*[A-Z#$%&*]", data):
         if len(line) + len(word) > 98:
             lines.append(line.rstrip())
             line = ""
@@ -229,9 +279,21 @@ def main(graphemes: Path, out: Path) -> None:
         constants.append(constant(name.upper(), f"The script {name}.", runs_of(found)))
     write(out / "characters.generated.ts", "Character classes of the parts of tokenizers 0.22.2.", constants)
 
+    letters = {"letter": of("Lu Ll Lt Lm Lo"), "number": of("Nd Nl No")}
+    flagged = [spaces, *(sets[name][1] for name in ("REMOVED", "PUNCTUATION", "NONSPACING", "MARKS", "NUMERIC"))]
+    kinds, runs = flag_runs([*flagged, words, *letters.values(), sets["CHINESE"][1]])
+    write(
+        out / "flags.generated.ts",
+        "Flags of characters in the parts of tokenizers 0.22.2.",
+        [
+            constant("KINDS", "The flags of each letter.", kinds),
+            constant("RUNS", "Lengths of runs, 1 if left out, each with a letter.", runs),
+        ],
+    )
+
     lower = n.Lowercase()
     cases = {c: points(lower.normalize_str(chr(c))) for c in POINTS if lower.normalize_str(chr(c)) != chr(c)}
-    write(out / "lowercase.generated.ts", "Lower-case mappings of Unicode 16.", [constant("LOWERCASE", "A mapping.", mapping(cases))])
+    write(out / "lowercase.generated.ts", "Lower-case mappings of Unicode 16.", [constant("LOWERCASE", "Runs of characters that change by the same difference, of all or of every second one.", case_runs(cases))])
 
     ranks = combining_classes(canonical)
     by_rank: dict[int, set[int]] = {}

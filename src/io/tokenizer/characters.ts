@@ -2,17 +2,7 @@
  * Classes of characters, with the tables that the parts of Hugging Face's `tokenizers` 0.22.2 use. The Unicode tables
  * of JavaScript engines differ between versions, so they are not used.
  */
-import {
-  CATEGORIES,
-  CHINESE,
-  MARKS,
-  NONSPACING,
-  NUMERIC,
-  PUNCTUATION,
-  REMOVED,
-  SPACES,
-  WORDS,
-} from "./characters.generated.ts";
+import { KINDS, RUNS } from "./flags.generated.ts";
 
 /** A sorted list of disjoint ranges: first, last, first, last, and so on. */
 export type Ranges = readonly number[];
@@ -41,12 +31,6 @@ export const FLAG = {
   /** Surrounded by spaces in BERT's normalizer. */
   chinese: 512,
 } as const;
-
-const CATEGORY_NAMES =
-  "Cn Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co".split(
-    " ",
-  );
-const CATEGORY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ#$%";
 
 /** Returns a function that computes a value once. */
 export function once<T extends object>(make: () => T): () => T {
@@ -78,19 +62,6 @@ export function rangesOf(data: string): number[] {
   return ranges;
 }
 
-/** The ranges of each general category, by its name, such as `Lu`. */
-export const categoryRanges: () => ReadonlyMap<string, Ranges> = /* @__PURE__ */ once(() => {
-  const ranges = new Map<string, number[]>(CATEGORY_NAMES.map((name) => [name, []]));
-  let first = 0;
-  for (const [, length = "", letter = ""] of CATEGORIES.matchAll(/([0-9a-z]+)([A-Z#$%])/g)) {
-    const end = first + Number.parseInt(length, 36);
-    const name = CATEGORY_NAMES[CATEGORY_LETTERS.indexOf(letter)] ?? "";
-    ranges.get(name)?.push(first, end - 1);
-    first = end;
-  }
-  return ranges;
-});
-
 /** Code points below this number have an entry in a table. All others form a few runs with equal flags. */
 const TABLE_END = 0x34000;
 
@@ -103,36 +74,22 @@ interface FlagTable {
 
 /** The table of {@link characterFlags}. */
 const flagTable: () => FlagTable = /* @__PURE__ */ once(() => {
-  const all = new Uint16Array(LAST_CODE_POINT + 1);
-  const flip = (bit: number, ranges: Ranges): void => {
-    for (let i = 0; i + 1 < ranges.length; i += 2) {
-      const last = ranges[i + 1] ?? 0;
-      for (let c = ranges[i] ?? 0; c <= last; c++) all[c] = (all[c] ?? 0) ^ bit;
-    }
-  };
-  const set = (bit: number, categories: string, difference: string): void => {
-    for (const name of categories.split(" ")) flip(bit, categoryRanges().get(name) ?? []);
-    flip(bit, rangesOf(difference));
-  };
-  set(FLAG.space, "", SPACES);
-  set(FLAG.removed, "", REMOVED);
-  set(FLAG.punctuation, "Pc Pd Ps Pe Pi Pf Po", PUNCTUATION);
-  set(FLAG.nonspacing, "Mn", NONSPACING);
-  set(FLAG.mark, "Mn Mc Me", MARKS);
-  set(FLAG.numeric, "Nd Nl No", NUMERIC);
-  set(FLAG.word, "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl Pc", WORDS);
-  set(FLAG.chinese, "", CHINESE);
-  for (const name of ["Lu", "Ll", "Lt", "Lm", "Lo"])
-    flip(FLAG.letter, categoryRanges().get(name) ?? []);
-  for (const name of ["Nd", "Nl", "No"]) flip(FLAG.number, categoryRanges().get(name) ?? []);
+  const table = new Uint16Array(TABLE_END);
   const starts: number[] = [];
   const flags: number[] = [];
-  for (let c = TABLE_END; c <= LAST_CODE_POINT; c++) {
-    if (c > TABLE_END && all[c] === all[c - 1]) continue;
-    starts.push(c);
-    flags.push(all[c] ?? 0);
+  const kinds = numbersOf(KINDS);
+  let first = 0;
+  for (const [, length = "", letter = ""] of RUNS.matchAll(/([0-9a-z]*)([A-Z#$%&*])/g)) {
+    const end = first + (length === "" ? 1 : Number.parseInt(length, 36));
+    const kind = kinds["ABCDEFGHIJKLMNOPQRSTUVWXYZ#$%&*".indexOf(letter)] ?? 0;
+    table.fill(kind, first, end);
+    if (end > TABLE_END) {
+      starts.push(Math.max(first, TABLE_END));
+      flags.push(kind);
+    }
+    first = end;
   }
-  return { table: all.slice(0, TABLE_END), starts, flags };
+  return { table, starts, flags };
 });
 
 /** Returns the classes of a code point, as bits of {@link FLAG}. */

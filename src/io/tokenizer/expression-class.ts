@@ -1,7 +1,8 @@
 /** The character classes of regular expressions, as ranges. */
 
+import { categoryRanges } from "./categories.ts";
 import * as DATA from "./characters.generated.ts";
-import { categoryRanges, LAST_CODE_POINT, type Ranges, rangesOf } from "./characters.ts";
+import { LAST_CODE_POINT, type Ranges, rangesOf } from "./characters.ts";
 import { match, next, peek, type Reader, take, unsupported } from "./expression-reader.ts";
 import { complement, difference, intersection, union } from "./ranges.ts";
 

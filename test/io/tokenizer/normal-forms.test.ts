@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { mappingOf } from "../../../src/io/tokenizer/mapping.ts";
 import { type NormalForm, normalForm } from "../../../src/io/tokenizer/normal-forms.ts";
 import { CANONICAL, COMPATIBLE } from "./decompositions.generated.ts";
+import { mappingOf } from "./mapping.ts";
 
 const canonical = mappingOf(CANONICAL);
 const compatible = new Map([...canonical, ...mappingOf(COMPATIBLE)]);
