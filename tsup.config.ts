@@ -42,6 +42,16 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
   },
   {
     ...shared,
+    // One file of inference alone, which sites can copy as it is.
+    entry: { runtime: "src/runtime.ts" },
+    format: ["esm", "cjs"],
+    splitting: false,
+    minify: true,
+    treeshake: { moduleSideEffects: false },
+    dts: true,
+  },
+  {
+    ...shared,
     entry: { cli: "src/cli/main.ts" },
     format: ["esm"],
     // Not "node": under that condition the YAML parser resolves to CommonJS, which requires at run time.

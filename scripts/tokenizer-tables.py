@@ -309,7 +309,6 @@ def main(graphemes: Path, out: Path) -> None:
                 "Ranges with all characters that decompose in Unicode 9, without Hangul, and with none that Unicode assigned later.",
                 runs_of(covering({*canonical, *compatible})),
             ),
-            constant("EXCLUDED", "Characters that canonical composition never gives.", runs_of(excluded)),
             constant("RANKS", "Marks, from the lowest combining class to the highest.", " / ".join(runs_of(by_rank[rank]) for rank in sorted(by_rank))),
         ],
     )
@@ -320,6 +319,7 @@ def main(graphemes: Path, out: Path) -> None:
         [
             constant("CANONICAL", "Full canonical decompositions, without Hangul.", mapping(canonical)),
             constant("COMPATIBLE", "Full compatibility decompositions that differ from the canonical ones.", mapping(compatible)),
+            constant("EXCLUDED", "Characters that canonical composition never gives.", runs_of(excluded)),
         ],
     )
 

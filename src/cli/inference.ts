@@ -13,13 +13,16 @@ import { findModelOrThrow } from "../node/model-name.ts";
 import { nodeStorage, storageOf } from "../node/storage.ts";
 import { createNodeBackend } from "../node/threaded-backend.ts";
 import { turn } from "../node/turn.ts";
-import type { OpenClassifier } from "../run/complete-classifier.ts";
 import { longestInput } from "../run/encoded-logits.ts";
 import { firstBatchTokens, type InferenceSettings } from "../run/inference.ts";
 import { outputMeaning } from "../run/model-labels.ts";
 import type { OutputMeaning } from "../run/prediction.ts";
 import type { InferenceRows } from "../run/row-passes.ts";
-import { type LoadedClassifier, openClassifier } from "../run/sparse-classifier.ts";
+import {
+  type LoadedClassifier,
+  type OpenClassifier,
+  openClassifier,
+} from "../run/sparse-classifier.ts";
 import { kindProblem } from "../run/storage.ts";
 import type { Console } from "./console.ts";
 import {

@@ -12,6 +12,7 @@ import {
   instanceBackend,
   instantiate,
 } from "./simd/instance.ts";
+import { simdKernels } from "./simd/kernels.ts";
 import { createPlainMemory, MAXIMUM_PAGES } from "./simd/memory.ts";
 import { type StartThread, startPool } from "./simd/threads.ts";
 import type { KernelVariant } from "./table.ts";
@@ -83,11 +84,12 @@ export const MOST_THREADS = 256;
 export function createBackend(options: BackendOptions = {}): Backend {
   checkOptions("options", options, ["variant", "module"]);
   const { module } = options;
-  if (module !== undefined) return createModuleBackend("module", module, givenVariant(options));
+  if (module !== undefined)
+    return createModuleBackend("module", module, givenVariant(options), simdKernels);
   const variant = variantOf(options);
   if (variant === "scalar")
     return Object.freeze({ kernels: scalarKernels, memory: createPlainMemory() });
-  return instanceBackend(variant, compile(variant, "own"));
+  return instanceBackend(variant, compile(variant, "own"), simdKernels);
 }
 
 /**
@@ -112,7 +114,7 @@ export async function createThreadedBackend(
   const instance = instantiate(module, linear);
   const { exports, memory } = instance;
   const pool = await startPool({ module, memory: linear }, exports, memory, threads, startThread);
-  const backend = backendOf(variant, instance, pool.scheduler);
+  const backend = backendOf(simdKernels, variant, instance, pool.scheduler);
   return Object.freeze({ ...backend, threads, stop: pool.stop });
 }
 

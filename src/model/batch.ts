@@ -120,3 +120,25 @@ function copyExamples<Batch extends TokenBatch>(
     attentionMask: copy(batch.attentionMask, new Uint8Array(tokens)),
   };
 }
+
+/** Pads token ids to the length of the longest ones, with `padId`, token type 0 and attention mask 0. */
+export function padTokens(
+  rows: readonly {
+    readonly inputIds: ArrayLike<number>;
+    readonly tokenTypeIds: ArrayLike<number>;
+  }[],
+  padId: number,
+): TokenBatch {
+  const batch = rows.length;
+  const positions = rows.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
+  const inputIds = new Int32Array(batch * positions).fill(padId);
+  const tokenTypeIds = new Int32Array(batch * positions);
+  const attentionMask = new Uint8Array(batch * positions);
+  rows.forEach((row, i) => {
+    const start = i * positions;
+    inputIds.set(row.inputIds, start);
+    tokenTypeIds.set(row.tokenTypeIds, start);
+    attentionMask.fill(1, start, start + row.inputIds.length);
+  });
+  return { batch, positions, inputIds, tokenTypeIds, attentionMask };
+}

@@ -8,7 +8,6 @@ import {
   checkOptions,
   mismatch,
 } from "../core/checks.ts";
-import { refuseInput } from "../core/either.ts";
 import { TOKENIZER_KINDS, type TokenizerKind } from "../io/hugging-face.ts";
 import { createThreadedBackend, MOST_THREADS, type ThreadedBackend } from "../kernels/backend.ts";
 import type { StartThread } from "../kernels/simd/threads.ts";
@@ -20,7 +19,7 @@ import { longestInput } from "./encoded-logits.ts";
 import { type ClassifierFile, checkFiles, filesIn } from "./given-files.ts";
 import { computeLogits, type InferenceSettings } from "./inference.ts";
 import { createMemoryStorage } from "./memory-storage.ts";
-import { outputMeaning } from "./model-labels.ts";
+import { checkThreshold, outputMeaning } from "./model-labels.ts";
 import type { OutputMeaning } from "./prediction.ts";
 import { type LoadedClassifier, openClassifier } from "./sparse-classifier.ts";
 import type { RunStorage } from "./storage.ts";
@@ -165,8 +164,7 @@ export async function loadStoredClassifier(
     const { config, tokenizer, notices } = open;
     const meaning = outputMeaning(config);
     const { batchSize = 32, threshold } = options;
-    if (threshold !== undefined && meaning.problemType !== "multi_label_classification")
-      refuseInput("`threshold`", "a model of several labels a row", meaning.problemType);
+    checkThreshold(threshold, meaning);
     const sizes = { batchSize, maxLength: longestInput(open, options.maxLength) };
     const backend = await startBackend({ variant, threads });
     try {
@@ -199,7 +197,8 @@ function classifierOf(
     ...loaded,
     notices,
     variant: kernels.variant,
-    logits: (rows, turn, placeOf) => computeLogits(model, rows, { ...sizes, turn }, placeOf),
+    logits: (rows, turn, placeOf) =>
+      computeLogits(model, rows, { ...sizes, turn }, (_, i) => placeOf(i)),
     release: () => {
       model.classifier.release();
       stop();

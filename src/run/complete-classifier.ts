@@ -2,26 +2,18 @@
 import { InputError } from "../core/either.ts";
 import { modelFit } from "../experiment/model-fit.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
-import type { Backend } from "../kernels/backend.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { NamedValues } from "../model/parameters.ts";
-import {
-  createSparseClassifier,
-  type SparseClassifier,
-  type SparseClassifierOptions,
-} from "../sparse/classifier.ts";
 import type { OpenModel } from "./stored-model.ts";
 
 /** A classifier whose weights are not loaded yet. */
-export interface OpenClassifier {
+export interface CompleteClassifier {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   /** Messages for the user about stored tensors that are not used. */
   readonly notices: readonly string[];
   /** Reads a parameter by its name in transformers. */
   readonly read: (name: string) => NamedValues;
-  /** Loads the weights. @throws TypeError or RangeError for invalid options */
-  readonly create: (backend: Backend, options: SparseClassifierOptions) => SparseClassifier;
   readonly close: () => void;
 }
 
@@ -30,7 +22,7 @@ export interface OpenClassifier {
  *
  * @throws InputError with all problems; then the model is closed
  */
-export function completeClassifier(directory: string, model: OpenModel): OpenClassifier {
+export function completeClassifier(directory: string, model: OpenModel): CompleteClassifier {
   const { config, tokenizer, weights, tensors } = model;
   const { problems, notices } = modelFit({ path: directory, value: model }, true);
   if (problems.length > 0) {
@@ -45,7 +37,6 @@ export function completeClassifier(directory: string, model: OpenModel): OpenCla
   };
   return {
     ...{ config, tokenizer, notices, read },
-    create: (backend, options) => createSparseClassifier(backend, config, read, options),
     close: model.close,
   };
 }

@@ -62,7 +62,7 @@ interface LoadedParts {
   readonly logits: (
     rows: readonly TextRow[],
     turn: () => Promise<void>,
-    placeOf: (row: TextRow, index: number) => string,
+    placeOf: (index: number) => string,
   ) => Promise<Float32Array>;
   readonly release: () => void;
 }
@@ -100,7 +100,7 @@ export function createClassifier({
       if (problems.length > 0) throw new InputError(problems);
       const turn = turnFor();
       await turn();
-      const logits = await logitsOf(rows, turn, (_, i) => `texts[${i}]`);
+      const logits = await logitsOf(rows, turn, (i) => `texts[${i}]`);
       const outputs = meaning.names.length;
       return rows.map((row, i) =>
         classificationOf(meaning, row, logits.subarray(i * outputs, (i + 1) * outputs), threshold),

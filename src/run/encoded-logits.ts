@@ -2,9 +2,9 @@
 import { refuseInput } from "../core/either.ts";
 import { storedMaxLength } from "../experiment/task-labels.ts";
 import type { Encoding, Tokenizer } from "../io/tokenizer.ts";
+import { padTokens } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { SparseClassifier } from "../sparse/classifier.ts";
-import { padExamples } from "../train/examples.ts";
 
 /** How texts are computed in batches. */
 export interface BatchSettings {
@@ -50,14 +50,14 @@ export async function computeEncodedLogits(
 ): Promise<Float32Array> {
   const { labels: outputs, padTokenId } = classifier.config;
   const order = encoded
-    .map((encoding, row) => [row, { ...encoding, label: 0 }] as const)
+    .map((encoding, row) => [row, encoding] as const)
     .sort(([, a], [, b]) => a.inputIds.length - b.inputIds.length);
   const logits = new Float32Array(encoded.length * outputs);
   for (let start = 0; start < order.length; start += batchSize) {
     await turn();
     const batch = order.slice(start, start + batchSize);
     const examples = batch.map(([, example]) => example);
-    const found = classifier.logits(padExamples(examples, padTokenId));
+    const found = classifier.logits(padTokens(examples, padTokenId));
     batch.forEach(([row], i) => {
       logits.set(found.subarray(i * outputs, (i + 1) * outputs), row * outputs);
     });

@@ -9,7 +9,7 @@ import {
 } from "../core/checks.ts";
 
 /** The bytes of a file, or a `Blob`, which is read when it is needed. */
-type FileContent = Uint8Array | { readonly arrayBuffer: () => Promise<ArrayBuffer> };
+export type FileContent = Uint8Array | { readonly arrayBuffer: () => Promise<ArrayBuffer> };
 
 /** A file in memory. */
 export interface ClassifierFile<Content = FileContent> {
@@ -52,8 +52,8 @@ function checkFile(name: string, { name: own, bytes }: ClassifierFile): void {
 }
 
 /** Reads a file's bytes. */
-async function contentOf({ bytes }: ClassifierFile): Promise<Uint8Array> {
-  return ArrayBuffer.isView(bytes) ? bytes : new Uint8Array(await bytes.arrayBuffer());
+export async function contentOf(content: FileContent): Promise<Uint8Array> {
+  return ArrayBuffer.isView(content) ? content : new Uint8Array(await content.arrayBuffer());
 }
 
 /** Begins the paths of inputs in memory. No path of a file system contains it. */
@@ -65,7 +65,7 @@ export async function filesIn(
   files: readonly ClassifierFile[],
 ): Promise<readonly (readonly [path: string, bytes: Uint8Array])[]> {
   return Promise.all(
-    files.map(async (file) => [`${directory}/${file.name}`, await contentOf(file)] as const),
+    files.map(async (file) => [`${directory}/${file.name}`, await contentOf(file.bytes)] as const),
   );
 }
 
@@ -130,7 +130,7 @@ export async function rowsIn(
   rows: ClassifierRows,
 ): Promise<readonly [path: string, bytes: Uint8Array]> {
   const directory = `${IN_MEMORY}${option}`;
-  if (!isRowList(rows)) return [`${directory}/${rows.name}`, await contentOf(rows)];
+  if (!isRowList(rows)) return [`${directory}/${rows.name}`, await contentOf(rows.bytes)];
   const lines = rows.map(({ text, textPair, label }) => JSON.stringify({ text, textPair, label }));
   return [`${directory}/${ROW_LIST}`, new TextEncoder().encode(lines.join("\n"))];
 }

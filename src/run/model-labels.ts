@@ -1,4 +1,5 @@
 /** What the outputs of a model mean, and how files are read for it. */
+import { refuseInput } from "../core/either.ts";
 import { storedColumns } from "../experiment/task-labels.ts";
 import type { LabelColumn } from "../io/rows/label-column.ts";
 import { type LabelMeaning, labelNumber } from "../io/rows/labels.ts";
@@ -19,6 +20,15 @@ export function outputMeaning({ labels, problemType, source }: ModelConfig): Out
     return typeof name === "string" ? name : defaultName(id);
   });
   return { problemType: problemType ?? inferProblemType(labels, 0), names };
+}
+
+/** Refuses a threshold for a model of one label a row. @throws InputError */
+export function checkThreshold(
+  threshold: number | undefined,
+  { problemType }: Pick<OutputMeaning, "problemType">,
+): void {
+  if (threshold !== undefined && problemType !== "multi_label_classification")
+    refuseInput("`threshold`", "a model of several labels a row", problemType);
 }
 
 function defaultName(id: number): string {

@@ -5,8 +5,12 @@ import type { TokenizerKind } from "../io/hugging-face.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { SparseClassifier, SparseClassifierOptions } from "../sparse/classifier.ts";
-import { completeClassifier, type OpenClassifier } from "./complete-classifier.ts";
+import {
+  createSparseClassifier,
+  type SparseClassifier,
+  type SparseClassifierOptions,
+} from "../sparse/classifier.ts";
+import { type CompleteClassifier, completeClassifier } from "./complete-classifier.ts";
 import { openModelDirectory } from "./model-directory.ts";
 import { outputMeaning } from "./model-labels.ts";
 import type { RunStorage } from "./storage.ts";
@@ -31,6 +35,12 @@ export interface LoadClassifierOptions extends Omit<SparseClassifierOptions, "to
   readonly tokenizer?: TokenizerKind | undefined;
 }
 
+/** A complete classifier, and a function that loads its weights. */
+export interface OpenClassifier extends CompleteClassifier {
+  /** Loads the weights. @throws TypeError or RangeError for invalid options */
+  readonly create: (backend: Backend, options: SparseClassifierOptions) => SparseClassifier;
+}
+
 /**
  * Opens a sequence classifier, and checks that its weights are complete.
  *
@@ -43,7 +53,11 @@ export async function openClassifier(
   kind: TokenizerKind | undefined,
 ): Promise<OpenClassifier> {
   const model = getOrThrow(await openModelDirectory(storage, directory, "MODEL", kind));
-  return completeClassifier(directory, model);
+  const complete = completeClassifier(directory, model);
+  const { config, read } = complete;
+  const create: OpenClassifier["create"] = (backend, options) =>
+    createSparseClassifier(backend, config, read, options);
+  return { ...complete, create };
 }
 
 /**

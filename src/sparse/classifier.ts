@@ -47,10 +47,10 @@ function startBuilding(
   backend: Backend,
   config: ModelConfig,
   read: ReadParameter,
+  costs: () => CostModel,
   options: SparseClassifierOptions,
 ): Building {
   const { tokens = 128, executions = "auto" } = options;
-  const costs = costsWhenNeeded(backend, tokens, options.costs);
   // Measured before parameters are read, because it may grow the memory of which they are views. Not measured if the
   // first layer has bytes: then all layers usually have, and need no costs.
   const [first] = linearNames(config);
@@ -110,7 +110,19 @@ export function createSparseClassifier(
 ): SparseClassifier {
   checkFunction("read", read);
   checkClassifierArguments(backend, config, options);
-  const building = startBuilding(backend, config, read, options);
+  const costs = costsWhenNeeded(backend, options.tokens ?? 128, options.costs);
+  return classifierWith(backend, config, read, costs, options);
+}
+
+/** Like {@link createSparseClassifier}, with checked arguments and without the code that measures costs. */
+export function classifierWith(
+  backend: Backend,
+  config: ModelConfig,
+  read: ReadParameter,
+  costs: () => CostModel,
+  options: SparseClassifierOptions,
+): SparseClassifier {
+  const building = startBuilding(backend, config, read, costs, options);
   const { parameters, products, lookups, activations, prepared, layers, feedForwards } = building;
   const release = (): void => {
     releaseParameters(parameters);

@@ -1,7 +1,7 @@
 /** Pads tokenised text classification examples into batches. */
 import { checkInteger, checkOneOf, checkRecords } from "../core/checks.ts";
 import { PROBLEM_TYPES, type ProblemType } from "../core/problem-type.ts";
-import type { TokenBatch } from "../model/batch.ts";
+import { padTokens, type TokenBatch } from "../model/batch.ts";
 import { checkClass, checkLabel, checkValues, type ExampleLabel, isListed } from "./labels.ts";
 
 /** One example as token ids, including special tokens, and its label. */
@@ -32,19 +32,8 @@ export function padExamples(
   checkRecords("examples", examples, "inputIds", "tokenTypeIds");
   checkInteger("padId", padId);
   if (problemType !== null) checkOneOf("problemType", problemType, PROBLEM_TYPES);
-  const batch = examples.length;
-  const positions = examples.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0);
-  const inputIds = new Int32Array(batch * positions).fill(padId);
-  const tokenTypeIds = new Int32Array(batch * positions);
-  const attentionMask = new Uint8Array(batch * positions);
   const labels = labelsOf(examples, problemType);
-  examples.forEach((example, row) => {
-    const start = row * positions;
-    inputIds.set(example.inputIds, start);
-    tokenTypeIds.set(example.tokenTypeIds, start);
-    attentionMask.fill(1, start, start + example.inputIds.length);
-  });
-  return { batch, positions, inputIds, tokenTypeIds, attentionMask, labels };
+  return { ...padTokens(examples, padId), labels };
 }
 
 function labelsOf(

@@ -51,6 +51,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "io.ts": ["core", "io"],
   "checkpoint.ts": ["core", "prune", "sparse", "io", "checkpoint"],
   "classifier.ts": ["run"],
+  "runtime.ts": ["kernels", "run"],
   "reference.ts": ["core", "prune", "conform", "reference"],
   "node.ts": ORDER.slice(0, -1),
   "worker.ts": ["core", "kernels"],

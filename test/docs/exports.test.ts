@@ -5,7 +5,16 @@ import { ENTRY_STEMS, PROJECT_ROOT } from "../packaging/distribution.ts";
 import { isProgram, markdownSnippets, sourceSnippets } from "./snippets.ts";
 
 /** Entries whose functions people call from their own programs: some example uses each of them. */
-const WITH_EXAMPLES = ["index", "nn", "sparse", "io", "checkpoint", "classifier", "node"];
+const WITH_EXAMPLES = [
+  "index",
+  "nn",
+  "sparse",
+  "io",
+  "checkpoint",
+  "classifier",
+  "runtime",
+  "node",
+];
 
 const stems = Object.values(ENTRY_STEMS);
 const paths = new Map(stems.map((stem) => [stem, join(PROJECT_ROOT, "src", `${stem}.ts`)]));

@@ -12,6 +12,7 @@ const PORTABLE = [
   "espalier/io",
   "espalier/checkpoint",
   "espalier/classifier",
+  "espalier/runtime",
 ];
 
 beforeAll(requireBuild);

@@ -18,6 +18,7 @@ export const ENTRY_STEMS: Readonly<Record<string, string>> = {
   "espalier/io": "io",
   "espalier/checkpoint": "checkpoint",
   "espalier/classifier": "classifier",
+  "espalier/runtime": "runtime",
   "espalier/node": "node",
   "espalier/reference": "reference",
 };

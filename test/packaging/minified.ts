@@ -61,3 +61,26 @@ export async function esbuildSize(program: string): Promise<{ minified: number; 
   const { contents } = bundle;
   return { minified: contents.length, gzip: gzipSync(contents, { level: 9 }).length };
 }
+
+/** The folders of src/ with code in the bundle of a source file, in order. */
+export async function bundledFolders(file: string): Promise<readonly string[]> {
+  const { metafile } = await esbuild({
+    entryPoints: [join(PROJECT_ROOT, file)],
+    absWorkingDir: PROJECT_ROOT,
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    mainFields: ["module", "main"],
+    format: "esm",
+    platform: "neutral",
+    target: "es2022",
+    logLevel: "silent",
+  });
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+  const folders = inputs.flatMap(([path, { bytesInOutput }]) => {
+    const folder = /^src\/(.+)\/[^/]+$/.exec(path)?.[1];
+    return bytesInOutput === 0 || folder === undefined ? [] : [folder];
+  });
+  return [...new Set(folders)].sort();
+}

@@ -1,7 +1,10 @@
 /** What esbuild makes of each entry, and of single functions, for those who bundle the package. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
-import { ENTRY_STEMS, requireBuild } from "./distribution.ts";
-import { esbuildSize } from "./minified.ts";
+import { DIST, ENTRY_STEMS, requireBuild } from "./distribution.ts";
+import { bundledFolders, esbuildSize } from "./minified.ts";
 
 beforeAll(requireBuild);
 
@@ -13,7 +16,7 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   espalier: 19_950,
   // 2 kB are the metrics and losses of several labels and of values, 1 kB the updates of several batches and the best model.
   // 7 kB are SiLU and the GELU of tanh in three WASM modules, 18 kB products with 8-bit weights, 2 kB the architectures.
-  "espalier/nn": 194_500,
+  "espalier/nn": 194_700,
   // 1.6 kB are the architectures. 0.3 kB are layouts packed in one pass over a weight.
   // 0.8 kB are matrices of integers with scales of rows.
   "espalier/sparse": 20_000,
@@ -24,6 +27,8 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   "espalier/checkpoint": 55_900,
   // Everything of a run but its report: kernels, training, tokenizers, row files.
   "espalier/classifier": 331_500,
+  // See below for its size with kernels.
+  "espalier/runtime": 52_500,
   // 60 kB are fine-tuning from paths: the readers of rows, the tasks of GLUE and the recipes. 1.3 kB are names of models,
   // 0.7 kB rows in memory as files of a task and as gzip data, 1.9 kB reports for phones and refusals of models before
   // their weights are read, 1.5 kB integers with scales of rows.
@@ -62,5 +67,26 @@ describe.each(FUNCTION_LIMITS)("%s of %s", (name, entry, most) => {
     const { minified } = await esbuildSize(`export { ${name} } from "${entry}";`);
     expect(minified).toBeGreaterThan(100);
     expect(minified).toBeLessThan(most);
+  });
+});
+
+describe("what a site downloads for inference", () => {
+  const gzipped = (name: string): number =>
+    gzipSync(readFileSync(join(DIST, name)), { level: 9 }).length;
+
+  it.each(["simd", "fma", "revectorized"])("the runtime with kernels (%s)", (variant) => {
+    const total = gzipped("runtime.js") + gzipped(`kernels/${variant}.wasm`);
+    expect(total).toBeGreaterThan(40_000);
+    expect(total).toBeLessThan(variant === "simd" ? 60_000 : 61_000);
+  });
+
+  it("has code of inference only", async () => {
+    const folders = await bundledFolders("src/runtime.ts");
+    expect(folders).toEqual(
+      [
+        "autograd checkpoint core experiment io io/tokenizer kernels kernels/scalar kernels/simd",
+        "kernels/wasm model run sparse tensor train train/metrics",
+      ].flatMap((line) => line.split(" ")),
+    );
   });
 });

@@ -12,14 +12,6 @@ ez 2 a6 4 6z 2 112a 2r fz 2d 1 1z 1 2 2 1 2 2 2 4 1 c 1 1 1 7 1 1t 1 4 2 8 1 7 1
 1 1 1 1 2 1 1 2 4 1 7 1 4 1 4 1 1 1 a 1 h 5 3 1 5 1 h g4 30 10 1 33 3 d 18 4 9 7 2 1fou f2
 `;
 
-/** Characters that canonical composition never gives. */
-export const EXCLUDED: string = `
-n4 2 1 2 1b 1 9 1 8 1 15c 8 3g 2 1 1 2b 1 2 1 y 3 2 1 71 2 rp 1 9 1 4 1 4 1 4 1 c 1 9 1 1 2 1 1 8
-1 h 1 9 1 4 1 4 1 4 1 c 1 33r 1 1 1 1 1 1 1 1 1 1 1 1 1 1p 1 2 1 a 1 1 1 7 1 7 1 7 1 7 1 2 2 9 1
-1 1 1 1 2 2 84 1 3 2 e5 2 1ip 1 14pv 7i 2 1 1 1 2 a 1 1 1 1 2 2 3 1w 2 2y 1v 1 1 1 a d 1 5 1 1 1
-2 1 2 1 9 16a7 7 2e 6 1m4f f2
-`;
-
 /** Marks, from the lowest combining class to the highest. */
 export const RANKS: string = `
 ms 5 523 1 d 7 rt 2 4 3 a 2 3 2 1a31 1 j3q 5 g4p 1 43s 3 / 1to 1 3j 1 3j 1 3j 1 3j 1 an 1 oq 1

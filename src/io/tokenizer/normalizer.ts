@@ -2,9 +2,10 @@
 
 import { byteCharacters } from "./byte-characters.ts";
 import { characterFlags, FLAG, isAscii, type Ranges } from "./characters.ts";
+import { decomposed } from "./decompositions.ts";
 import { lowercase } from "./lowercase.ts";
 import { type Pattern, replaceMatches } from "./matches.ts";
-import { type NormalForm, normalForm } from "./normal-forms.ts";
+import type { NormalForm } from "./normal-forms.ts";
 import { mapText, prepend, slice, type Text } from "./text.ts";
 
 /** Options of BERT's normalizer. */
@@ -18,11 +19,11 @@ export interface BertNormalizer {
 
 export type Normalizer =
   | BertNormalizer
-  | { readonly type: NormalForm | "Lowercase" | "StripAccents" | "Nmt" | "ByteLevel" }
+  | { readonly type: NormalForm | "Precompiled"; readonly apply: (text: Text) => Text }
+  | { readonly type: "Lowercase" | "StripAccents" | "Nmt" | "ByteLevel" }
   | { readonly type: "Strip"; readonly left: boolean; readonly right: boolean }
   | { readonly type: "Replace"; readonly pattern: Pattern; readonly content: string }
   | { readonly type: "Prepend"; readonly prepend: string }
-  | { readonly type: "Precompiled"; readonly apply: (text: Text) => Text }
   | { readonly type: "Sequence"; readonly normalizers: readonly Normalizer[] };
 
 /** Normalizes a text. */
@@ -34,7 +35,8 @@ export function normalize(normalizer: Normalizer, text: Text): Text {
     case "NFD":
     case "NFKC":
     case "NFKD":
-      return normalForm(normalizer.type, text);
+    case "Precompiled":
+      return normalizer.apply(text);
     case "Lowercase":
       return mapText(text, lowercase);
     case "StripAccents":
@@ -49,8 +51,6 @@ export function normalize(normalizer: Normalizer, text: Text): Text {
       return replaceMatches(text, normalizer.pattern, normalizer.content);
     case "Prepend":
       return prepend(text, normalizer.prepend);
-    case "Precompiled":
-      return normalizer.apply(text);
     case "Sequence":
       return normalizer.normalizers.reduce((result, one) => normalize(one, result), text);
     default:
@@ -64,7 +64,7 @@ function bertNormalize(options: BertNormalizer, text: Text): Text {
   if (cleanText || handleChineseChars)
     result = mapText(result, (part) => cleanAndSpace(part, cleanText, handleChineseChars));
   if (options.stripAccents && !isAscii(result.text))
-    result = mapText(normalForm("NFD", result), (part) => without(part, FLAG.nonspacing));
+    result = mapText(decomposed(result), (part) => without(part, FLAG.nonspacing));
   return options.lowercase ? mapText(result, lowercase) : result;
 }
 

@@ -14,6 +14,8 @@ export function parseNormalizer(fields: Fields, rare: Parsers): Normalizer {
     case "NFD":
     case "NFKC":
     case "NFKD":
+      if (rare === null) break;
+      return { type, apply: (text) => rare.normalForm(type, text) };
     case "Lowercase":
     case "StripAccents":
     case "Nmt":
@@ -49,10 +51,13 @@ export function parseNormalizer(fields: Fields, rare: Parsers): Normalizer {
         normalizers: readObjects(fields, "normalizers").map((one) => parseNormalizer(one, rare)),
       };
   }
-  const known = NORMALIZERS.filter((name) => rare !== null || name !== "Precompiled");
+  const known = NORMALIZERS.filter((name) => rare !== null || !RARE.includes(name));
   complainInto(fields, "type", `one of ${known.join(", ")}`);
   return { type: "Lowercase" };
 }
+
+/** The normalizers whose code is passed in. */
+const RARE: readonly string[] = ["NFC", "NFD", "NFKC", "NFKD", "Precompiled"];
 
 const NORMALIZERS: readonly string[] = [
   "BertNormalizer",

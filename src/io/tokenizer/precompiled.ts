@@ -1,8 +1,8 @@
 /** Applies the character maps of SentencePiece models: a trie of UTF-8 bytes, and the texts that replace them. */
 import { type Either, isLeft, type Problem, refuse, right } from "../../core/either.ts";
 import { decodeUtf8 } from "../text.ts";
+import { headAfter } from "./decompositions.ts";
 import { graphemes } from "./graphemes.ts";
-import { headAfter } from "./normal-forms.ts";
 import type { Text } from "./text.ts";
 
 /** A parsed map. */

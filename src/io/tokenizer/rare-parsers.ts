@@ -2,6 +2,7 @@
 
 import { pipe } from "fp-ts/function";
 import { map } from "../../core/either.ts";
+import { normalForm } from "./normal-forms.ts";
 import { parseDecoder } from "./parse-decoder.ts";
 import { parseUnigram } from "./parse-unigram.ts";
 import type { Parsers } from "./parsers.ts";
@@ -17,6 +18,7 @@ export const RARE_PARSERS: Parsers = {
       parseCharacterMap(path, base64),
       map((found) => (text: Text) => applyCharacterMap(found, text)),
     ),
+  normalForm,
   expression: parseRegularExpression,
   decoder: parseDecoder,
 };

@@ -24,12 +24,20 @@ const LEAST_ADDED = 1 << 11;
 /** Creates the kernels. They throw a RangeError for an array that is too short and for an invalid range of tokens. */
 export function blockSparseKernels(wasm: Wasm, scheduler: Scheduler): BlockSparseKernels {
   return {
+    ...forwardBlockSparse(wasm, scheduler),
     blockSparseGather: gather(wasm),
-    blockSparseForward: forward(wasm, scheduler),
     blockSparseInputGradient: inputGradient(wasm, scheduler),
     blockSparseWeightSums: weightSums(wasm, scheduler),
     blockSparseAddSums: addSums(wasm, scheduler),
   };
+}
+
+/** Creates the kernel that inference calls. */
+export function forwardBlockSparse(
+  wasm: Wasm,
+  scheduler: Scheduler,
+): Pick<BlockSparseKernels, "blockSparseForward"> {
+  return { blockSparseForward: forward(wasm, scheduler) };
 }
 
 /** A block-sparse matrix in the form that the module's functions expect: counts, and the addresses of its arrays. */

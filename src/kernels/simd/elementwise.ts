@@ -1,18 +1,42 @@
 /** The elementwise operations on WASM. `fill` and `softmaxRows` are scalar kernels, because JavaScript is as fast. */
-import { scalarKernels } from "../scalar/kernels.ts";
+import { fill } from "../scalar/elementwise.ts";
+import { softmaxRows } from "../scalar/softmax.ts";
 import type { AdamWConstants, AdamWUpdate, ElementwiseKernels } from "../table.ts";
 import type { Wasm } from "./calls.ts";
 
 /** Creates the kernels. WASM kernels throw a RangeError for an array that is too short. */
 export function elementwiseKernels(wasm: Wasm): ElementwiseKernels {
   return {
-    fill: scalarKernels.fill,
-    softmaxRows: scalarKernels.softmaxRows,
+    ...forwardElementwise(wasm),
+    softmaxRows,
     ...arithmetic(wasm),
     ...losses(wasm),
-    ...activations(wasm),
-    ...gatedActivations(wasm),
+    ...activationGradients(wasm),
     ...adamw(wasm),
+  };
+}
+
+type ForwardKernel = "fill" | "addBias" | `${Activation | "geluNew" | "silu"}Forward`;
+
+/** Creates the kernels that inference calls. */
+export function forwardElementwise(wasm: Wasm): Pick<ElementwiseKernels, ForwardKernel> {
+  return {
+    fill,
+    addBias: addBias(wasm),
+    ...activations(wasm),
+  };
+}
+
+function addBias(wasm: Wasm): ElementwiseKernels["addBias"] {
+  const { run, at, openGroup, closeGroup } = wasm;
+  return (y, bias, rows, columns) => {
+    const yAt = at("y", y, rows * columns);
+    const biasAt = at("bias", bias, columns);
+    const part = wasm.partOfRows(rows, columns);
+    openGroup();
+    for (let row = 0; row < rows; row += part)
+      run.addBias(yAt + 4 * row * columns, biasAt, Math.min(part, rows - row), columns);
+    closeGroup();
   };
 }
 
@@ -59,15 +83,6 @@ function arithmetic(wasm: Wasm) {
     multiply: onThree(wasm, "multiply", ["a", "b", "y"]),
     scale: scaled("scale"),
     addScaled: scaled("addScaled"),
-    addBias(y, bias, rows, columns) {
-      const yAt = at("y", y, rows * columns);
-      const biasAt = at("bias", bias, columns);
-      const part = wasm.partOfRows(rows, columns);
-      openGroup();
-      for (let row = 0; row < rows; row += part)
-        run.addBias(yAt + 4 * row * columns, biasAt, Math.min(part, rows - row), columns);
-      closeGroup();
-    },
     addColumnSums(x, out, rows, columns) {
       const xAt = at("x", x, rows * columns);
       const outAt = at("out", out, columns);
@@ -123,27 +138,7 @@ function activations(wasm: Wasm) {
       for (let i = 0; i < n; i += part) run[name](xAt + 4 * i, yAt + 4 * i, Math.min(part, n - i));
       closeGroup();
     };
-  return {
-    geluForward: forward("geluForward"),
-    geluBackward: onThree(wasm, "geluBackward", ["x", "dy", "dx"]),
-    tanhForward: forward("tanhForward"),
-    tanhBackward: onThree(wasm, "tanhBackward", ["y", "dy", "dx"]),
-    reluForward: forward("reluForward"),
-    reluBackward: onThree(wasm, "reluBackward", ["y", "dy", "dx"]),
-  } satisfies Partial<ElementwiseKernels>;
-}
-
-/** The parameters of a gated activation: slope, cubic, and the largest |x|. */
-type Gate = readonly [slope: number, cubic: number, largest: number];
-
-/** z = x. */
-const SILU: Gate = [1, 0, 80];
-
-/** (1 + tanh(u)) / 2 is the sigmoid of z = 2 u. */
-const GELU_NEW: Gate = [Math.sqrt(8 / Math.PI), Math.sqrt(8 / Math.PI) * 0.044715, 9.5];
-
-function gatedActivations({ run, at, partOfElements, openGroup, closeGroup }: Wasm) {
-  const forward =
+  const gated =
     (gate: Gate) =>
     (x: Float32Array, y: Float32Array): void => {
       const n = y.length;
@@ -155,7 +150,32 @@ function gatedActivations({ run, at, partOfElements, openGroup, closeGroup }: Wa
         run.gatedForward(xAt + 4 * i, yAt + 4 * i, Math.min(part, n - i), ...gate);
       closeGroup();
     };
-  const backward =
+  return {
+    geluForward: forward("geluForward"),
+    tanhForward: forward("tanhForward"),
+    reluForward: forward("reluForward"),
+    geluNewForward: gated(GELU_NEW),
+    siluForward: gated(SILU),
+  } satisfies Partial<ElementwiseKernels>;
+}
+
+/** The parameters of a gated activation: slope, cubic, and the largest |x|. */
+type Gate = readonly [slope: number, cubic: number, largest: number];
+
+/** z = x. */
+const SILU: Gate = [1, 0, 80];
+
+/** (1 + tanh(u)) / 2 is the sigmoid of z = 2 u. */
+const GELU_NEW: Gate = /* @__PURE__ */ geluNewGate();
+
+function geluNewGate(): Gate {
+  const slope = Math.sqrt(8 / Math.PI);
+  return [slope, slope * 0.044715, 9.5];
+}
+
+function activationGradients(wasm: Wasm) {
+  const { run, at, partOfElements, openGroup, closeGroup } = wasm;
+  const gated =
     (gate: Gate): ThreeArrays =>
     (x, dy, dx) => {
       const n = dx.length;
@@ -169,10 +189,11 @@ function gatedActivations({ run, at, partOfElements, openGroup, closeGroup }: Wa
       closeGroup();
     };
   return {
-    geluNewForward: forward(GELU_NEW),
-    geluNewBackward: backward(GELU_NEW),
-    siluForward: forward(SILU),
-    siluBackward: backward(SILU),
+    geluBackward: onThree(wasm, "geluBackward", ["x", "dy", "dx"]),
+    tanhBackward: onThree(wasm, "tanhBackward", ["y", "dy", "dx"]),
+    reluBackward: onThree(wasm, "reluBackward", ["y", "dy", "dx"]),
+    geluNewBackward: gated(GELU_NEW),
+    siluBackward: gated(SILU),
   } satisfies Partial<ElementwiseKernels>;
 }
 

@@ -4,7 +4,6 @@ import type { Kernels, KernelVariant } from "../table.ts";
 import type { WasmVariant } from "../wasm/emitter.ts";
 import { statedBy } from "../wasm/section.ts";
 import { addressesIn, type KernelModule } from "./calls.ts";
-import { simdKernels } from "./kernels.ts";
 import { createWasmMemory, MAXIMUM_PAGES, type Memory } from "./memory.ts";
 import { directScheduler, type Scheduler } from "./scheduler.ts";
 import { allocateWorkspace, setWorkspace } from "./threads.ts";
@@ -34,11 +33,18 @@ export function instantiate(module: WebAssembly.Module, linear: WebAssembly.Memo
   return { exports, linear, memory };
 }
 
+/** Creates the table of operations for an instantiated module. */
+type CreateKernels = (variant: WasmVariant, module: KernelModule) => Kernels;
+
 /** Creates a backend of one thread with a memory of its own. */
-export function instanceBackend(variant: WasmVariant, module: WebAssembly.Module): Backend {
+export function instanceBackend(
+  variant: WasmVariant,
+  module: WebAssembly.Module,
+  createKernels: CreateKernels,
+): Backend {
   const linear = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES });
   const instance = instantiate(module, linear);
-  return backendOf(variant, instance, directScheduler(instance.exports));
+  return backendOf(createKernels, variant, instance, directScheduler(instance.exports));
 }
 
 /**
@@ -50,12 +56,13 @@ export function createModuleBackend(
   name: string,
   module: object,
   expected: KernelVariant | "auto",
+  createKernels: CreateKernels,
 ): Backend {
   const { variant, contents } = statedBy(name, module);
   if (expected !== "auto" && expected !== variant)
     throw new RangeError(mismatch(name, `kernels of the variant ${expected}`, variant));
   try {
-    return instanceBackend(variant, module as WebAssembly.Module);
+    return instanceBackend(variant, module as WebAssembly.Module, createKernels);
   } catch (error) {
     if (!(error instanceof WebAssembly.LinkError)) throw error;
     const got = `one of ${contents} kernels that cannot use it: ${error.message}`;
@@ -65,6 +72,7 @@ export function createModuleBackend(
 }
 
 export function backendOf(
+  createKernels: CreateKernels,
   variant: WasmVariant,
   { exports, linear, memory }: Instance,
   scheduler: Scheduler,
@@ -76,7 +84,7 @@ export function backendOf(
     holds: (array) => array.buffer === linear.buffer,
     memory,
   };
-  const kernels = simdKernels(variant, kernelModule);
+  const kernels = createKernels(variant, kernelModule);
   modules.set(kernels, kernelModule);
   return Object.freeze({ kernels, memory });
 }

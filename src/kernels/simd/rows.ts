@@ -9,45 +9,64 @@ import type { Wasm } from "./calls.ts";
 /** Creates the kernels. They throw a RangeError for an array that is too short. */
 export function rowKernels(wasm: Wasm): RowKernels {
   return {
-    ...attentionSoftmax(wasm),
-    layerNormForward: layerNormForward(wasm),
+    ...forwardRows(wasm),
+    attentionSoftmaxBackward: attentionSoftmaxBackward(wasm),
     layerNormBackward: layerNormBackward(wasm),
     ...dropout(wasm),
+    scatterAddRows: scatterAddRows(wasm),
+  };
+}
+
+type ForwardKernel =
+  | "attentionSoftmaxForward"
+  | "layerNormForward"
+  | "gatherRows"
+  | "gatherColumns"
+  | "scatterColumns";
+
+/** Creates the kernels that inference calls. */
+export function forwardRows(wasm: Wasm): Pick<RowKernels, ForwardKernel> {
+  return {
+    attentionSoftmaxForward: attentionSoftmaxForward(wasm),
+    layerNormForward: layerNormForward(wasm),
     ...embedding(wasm),
   };
 }
 
-function attentionSoftmax({ run, at, partOfRows, openGroup, closeGroup }: Wasm) {
-  return {
-    attentionSoftmaxForward(scores, keyBias, scale, p, offset, biasOffset, rows, columns) {
-      const end = offset + rows * columns;
-      const scoresAt = at("scores", scores, end) + offset * 4;
-      const biasAt = at("keyBias", keyBias, biasOffset + columns) + biasOffset * 4;
-      const pAt = at("probabilities", p, end) + offset * 4;
-      const part = partOfRows(rows, columns);
-      openGroup();
-      for (let row = 0; row < rows; row += part) {
-        const i = 4 * row * columns;
-        const length = Math.min(part, rows - row);
-        run.attentionSoftmaxForward(scoresAt + i, biasAt, scale, pAt + i, length, columns);
-      }
-      closeGroup();
-    },
-    attentionSoftmaxBackward(probabilities, dProbabilities, scale, dScores, offset, rows, columns) {
-      const end = offset + rows * columns;
-      const pAt = at("probabilities", probabilities, end) + offset * 4;
-      const dpAt = at("dProbabilities", dProbabilities, end) + offset * 4;
-      const dsAt = at("dScores", dScores, end) + offset * 4;
-      const part = partOfRows(rows, columns);
-      openGroup();
-      for (let row = 0; row < rows; row += part) {
-        const i = 4 * row * columns;
-        const length = Math.min(part, rows - row);
-        run.attentionSoftmaxBackward(pAt + i, dpAt + i, scale, dsAt + i, length, columns);
-      }
-      closeGroup();
-    },
-  } satisfies Partial<RowKernels>;
+function attentionSoftmaxForward(wasm: Wasm): RowKernels["attentionSoftmaxForward"] {
+  const { run, at, partOfRows, openGroup, closeGroup } = wasm;
+  return (scores, keyBias, scale, p, offset, biasOffset, rows, columns) => {
+    const end = offset + rows * columns;
+    const scoresAt = at("scores", scores, end) + offset * 4;
+    const biasAt = at("keyBias", keyBias, biasOffset + columns) + biasOffset * 4;
+    const pAt = at("probabilities", p, end) + offset * 4;
+    const part = partOfRows(rows, columns);
+    openGroup();
+    for (let row = 0; row < rows; row += part) {
+      const i = 4 * row * columns;
+      const length = Math.min(part, rows - row);
+      run.attentionSoftmaxForward(scoresAt + i, biasAt, scale, pAt + i, length, columns);
+    }
+    closeGroup();
+  };
+}
+
+function attentionSoftmaxBackward(wasm: Wasm): RowKernels["attentionSoftmaxBackward"] {
+  const { run, at, partOfRows, openGroup, closeGroup } = wasm;
+  return (probabilities, dProbabilities, scale, dScores, offset, rows, columns) => {
+    const end = offset + rows * columns;
+    const pAt = at("probabilities", probabilities, end) + offset * 4;
+    const dpAt = at("dProbabilities", dProbabilities, end) + offset * 4;
+    const dsAt = at("dScores", dScores, end) + offset * 4;
+    const part = partOfRows(rows, columns);
+    openGroup();
+    for (let row = 0; row < rows; row += part) {
+      const i = 4 * row * columns;
+      const length = Math.min(part, rows - row);
+      run.attentionSoftmaxBackward(pAt + i, dpAt + i, scale, dsAt + i, length, columns);
+    }
+    closeGroup();
+  };
 }
 
 function layerNormForward(wasm: Wasm): RowKernels["layerNormForward"] {
@@ -150,6 +169,15 @@ function dropout({ run, at }: Wasm) {
   } satisfies Partial<RowKernels>;
 }
 
+function scatterAddRows({ run, at }: Wasm): RowKernels["scatterAddRows"] {
+  return (dy, ids, dTable, width) => {
+    checkIds(ids, Math.floor(dTable.length / width));
+    const rows = ids.length;
+    const dyAt = at("dy", dy, rows * width);
+    run.scatterAddRows(at("dTable", dTable, 0), at("ids", ids, rows), dyAt, rows, width);
+  };
+}
+
 function embedding({ run, at }: Wasm) {
   return {
     gatherRows(table, ids, out, width, accumulate) {
@@ -158,12 +186,6 @@ function embedding({ run, at }: Wasm) {
       const gather = accumulate ? run.gatherAddRows : run.gatherRows;
       const outAt = at("out", out, rows * width);
       gather(at("table", table, 0), at("ids", ids, rows), outAt, rows, width);
-    },
-    scatterAddRows(dy, ids, dTable, width) {
-      checkIds(ids, Math.floor(dTable.length / width));
-      const rows = ids.length;
-      const dyAt = at("dy", dy, rows * width);
-      run.scatterAddRows(at("dTable", dTable, 0), at("ids", ids, rows), dyAt, rows, width);
     },
     gatherColumns(x, columns, out, rows, width) {
       checkIds(columns, width);

@@ -20,16 +20,17 @@ export function missingKernel(name: string): WasmFunction<never> {
   };
 }
 
-/** A prototype with every function: those that an object lacks throw. */
-const MISSING: object = /* @__PURE__ */ new Proxy(
-  {},
-  { get: (_, name) => (typeof name === "string" ? missingKernel(name) : undefined) },
-);
+/** Returns a prototype for an object of functions: those that the object lacks throw. */
+export function missingKernels(): object {
+  const get = (_: object, name: string | symbol): unknown =>
+    typeof name === "string" ? missingKernel(name) : undefined;
+  return new Proxy({}, { get });
+}
 
 export function directScheduler(exports: WebAssembly.Exports): Scheduler {
   return {
     threads: 1,
-    functions: Object.setPrototypeOf({ ...exports }, MISSING),
+    functions: Object.setPrototypeOf({ ...exports }, missingKernels()),
     independently: (body) => body(),
     openGroup: () => undefined,
     closeGroup: () => undefined,

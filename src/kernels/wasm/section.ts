@@ -13,14 +13,7 @@ interface Stated {
   readonly contents: ModuleContents;
 }
 
-const STATED: ReadonlyMap<string, Stated> = new Map(
-  (["simd", "fma", "revectorized"] as const).flatMap((variant) =>
-    (["all", "inference"] as const).map((contents) => [
-      `${variant} ${contents}`,
-      { variant, contents },
-    ]),
-  ),
-);
+const STATED = /^(simd|fma|revectorized) (all|inference)$/;
 
 /**
  * Returns what a module states about itself.
@@ -32,8 +25,11 @@ export function statedBy(name: string, module: unknown): Stated {
   checkKind(isModule, name, "a WebAssembly.Module", module);
   const [section] = WebAssembly.Module.customSections(module, SECTION);
   const text = section === undefined ? null : String.fromCharCode(...new Uint8Array(section));
-  const stated = text === null ? undefined : STATED.get(text);
-  if (stated !== undefined) return stated;
+  const stated = STATED.exec(text ?? "");
+  if (stated !== null) {
+    const [, variant, contents] = stated;
+    return { variant: variant as WasmVariant, contents: contents as ModuleContents };
+  }
   const got =
     text === null ? `one without the section ${SECTION}` : `one of "${text.slice(0, 60)}"`;
   throw new RangeError(mismatch(name, "a module of Espalier's kernels", got));

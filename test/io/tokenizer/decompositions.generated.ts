@@ -391,3 +391,11 @@ jh1 0 jmd 0 feo 0 fex 0 si2 0 ijq 0 ffx 0 gkz 0 jk7 0 rxs 0 jf7 0 o01 0 o6y 0 gl
 kco 0 n5f 0 gaa 0 gxi 0 sp9 4 9hw+kdo+9hx 0 9hw+fex+9hx 0 9hw+fik+9hx 0 9hw+i2x+9hx 0 9hw+m9l+9hx
 0 9hw+jf7+9hx 0 9hw+nh3+9hx 0 9hw+gd9+9hx 0 9hw+k0n+9hx 7 ivr 0 gkv
 `;
+
+/** Characters that canonical composition never gives. */
+export const EXCLUDED: string = `
+n4 2 1 2 1b 1 9 1 8 1 15c 8 3g 2 1 1 2b 1 2 1 y 3 2 1 71 2 rp 1 9 1 4 1 4 1 4 1 c 1 9 1 1 2 1 1 8
+1 h 1 9 1 4 1 4 1 4 1 c 1 33r 1 1 1 1 1 1 1 1 1 1 1 1 1 1p 1 2 1 a 1 1 1 7 1 7 1 7 1 7 1 2 2 9 1
+1 1 1 1 2 2 84 1 3 2 e5 2 1ip 1 14pv 7i 2 1 1 1 2 a 1 1 1 1 2 2 3 1w 2 2y 1v 1 1 1 a d 1 5 1 1 1
+2 1 2 1 9 16a7 7 2e 6 1m4f f2
+`;

@@ -1,0 +1,153 @@
+/** The small runtime beside `espalier/classifier`, on the same kernel variant. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { pruneSafetensors } from "../../src/checkpoint/prune-safetensors.ts";
+import { getOrThrow } from "../../src/core/either.ts";
+import { availableVariants } from "../../src/kernels/backend.ts";
+import { fastestVariant } from "../../src/kernels/simd/features.ts";
+import { buildModule } from "../../src/kernels/wasm/module.ts";
+import { loadClassifier as loadInFull } from "../../src/run/classifier.ts";
+import type { ClassifierFile } from "../../src/run/given-files.ts";
+import { loadClassifier } from "../../src/run/runtime.ts";
+import { writeModelFile } from "../../src/run/written-model-file.ts";
+import { espalier, temporaryDirectory, VOCABULARY } from "../cli/fixtures.ts";
+import { labelledRows, modelFiles } from "./classifier-files.ts";
+
+const root = temporaryDirectory();
+const TEXTS = labelledRows(9).map(({ text }) => text);
+const LABELS = { id2label: { 0: "no", 1: "yes" }, label2id: { no: 0, yes: 1 } };
+
+/** The tokenizer of the small vocabulary as transformers saves it. */
+const TOKENIZER = {
+  normalizer: {
+    ...{ type: "BertNormalizer", clean_text: true, handle_chinese_chars: true },
+    ...{ strip_accents: null, lowercase: true },
+  },
+  pre_tokenizer: { type: "BertPreTokenizer" },
+  post_processor: {
+    ...{ type: "BertProcessing", sep: ["[SEP]", 3], cls: ["[CLS]", 2] },
+  },
+  model: {
+    ...{ type: "WordPiece", unk_token: "[UNK]", continuing_subword_prefix: "##" },
+    max_input_chars_per_word: 100,
+    vocab: Object.fromEntries(
+      VOCABULARY.trim()
+        .split("\n")
+        .map((token, id) => [token, id]),
+    ),
+  },
+};
+
+const encoder = new TextEncoder();
+const kernels = new Uint8Array(buildModule("simd", "own", "inference"));
+
+type Files = readonly ClassifierFile<Uint8Array>[];
+
+function filesOf(name: string): Files {
+  return readdirSync(join(root, name)).map((file) => {
+    return { name: file, bytes: new Uint8Array(readFileSync(join(root, name, file))) };
+  });
+}
+
+function save(name: string, files: Files): void {
+  mkdirSync(join(root, name));
+  for (const file of files) writeFileSync(join(root, name, file.name), file.bytes);
+}
+
+/** The one file of a model. */
+function modelFile(files: Files): Uint8Array {
+  const isWeights = ({ name }: ClassifierFile): boolean => name.endsWith(".safetensors");
+  const weights = files.find(isWeights)?.bytes ?? new Uint8Array();
+  const others = files.filter((file) => !isWeights(file)).map((file) => [file.name, file.bytes]);
+  return getOrThrow(writeModelFile("model", weights, new Map(others as [string, Uint8Array][])));
+}
+
+beforeAll(async () => {
+  const bytes = encoder.encode(JSON.stringify(TOKENIZER));
+  const dense = (await modelFiles(LABELS)).filter(({ name }) => name !== "vocab.txt");
+  save("dense", [...dense, { name: "tokenizer.json", bytes }]);
+  const pruned = filesOf("dense").map(async (file) => {
+    if (file.name !== "model.safetensors") return file;
+    const options = { pattern: "4x1", sparsity: 0.9 };
+    return { ...file, bytes: (await pruneSafetensors(file.bytes, options)).bytes };
+  });
+  save("pruned", await Promise.all(pruned));
+  const { code, err } = await espalier([
+    ...["pack", join(root, "pruned"), "--out", join(root, "packed")],
+  ]);
+  expect({ code, err }).toMatchObject({ code: 0 });
+});
+
+describe.each(["dense", "pruned", "packed"])("a %s model", (name) => {
+  test("gives the results of espalier/classifier, bit for bit", async () => {
+    const files = filesOf(name);
+    const expected = await loadInFull(files, { variant: "simd" });
+    const results = await expected.classify(TEXTS);
+    const one = modelFile(files);
+    for (const model of [files, one, new Blob([one.slice()]), Promise.resolve(one)]) {
+      const classifier = await loadClassifier(model, { kernels });
+      expect(classifier).toMatchObject({ labels: ["no", "yes"], variant: "simd", notices: [] });
+      expect(await classifier.classify(TEXTS)).toEqual(results);
+      expect(await classifier.classify([{ text: "a tree", textPair: "the wall" }])).toEqual(
+        await expected.classify([{ text: "a tree", textPair: "the wall" }]),
+      );
+      classifier.dispose();
+      await expect(classifier.classify(TEXTS)).rejects.toThrow(/got a disposed one/);
+    }
+  });
+});
+
+test("takes kernels as a module, bytes, a response or a blob", async () => {
+  const files = filesOf("dense");
+  const response = (): Response => new Response(kernels.slice());
+  for (const given of [
+    new WebAssembly.Module(kernels),
+    Promise.resolve(kernels),
+    response(),
+    Promise.resolve(response()),
+    new Blob([kernels.slice()]),
+    new URL(`data:application/wasm;base64,${Buffer.from(kernels).toString("base64")}`),
+  ])
+    expect((await loadClassifier(files, { kernels: given })).variant).toBe("simd");
+});
+
+test("takes other sizes of batches and texts, and a threshold", async () => {
+  const files = filesOf("dense");
+  const whole = await loadInFull(files, { variant: "simd", maxLength: 4 });
+  const small = await loadClassifier(files, { kernels, maxLength: 4, batchSize: 2 });
+  expect(await small.classify(TEXTS)).toEqual(await whole.classify(TEXTS));
+  await expect(loadClassifier(files, { kernels, threshold: 0.5 })).rejects.toThrow(/threshold/);
+});
+
+test("refuses what it cannot load, by name", async () => {
+  const files = filesOf("dense");
+  const without = (name: string): Files => files.filter((file) => file.name !== name);
+  const load = (model: unknown, options: object = { kernels }) =>
+    loadClassifier(model as Files, options as { kernels: object });
+  await expect(load(without("tokenizer.json"))).rejects.toThrow(/model\/tokenizer.json: expected/);
+  await expect(load(without("config.json"))).rejects.toThrow(/model\/config.json: expected/);
+  await expect(load(without("model.safetensors"))).rejects.toThrow(
+    /model: expected model.safetensors or model.packed.safetensors, got neither/,
+  );
+  await expect(load(encoder.encode("<html>"))).rejects.toThrow(/model: expected.*HTML/s);
+  await expect(load(3)).rejects.toThrow(/^model: expected a Uint8Array, a Blob, a Response/);
+  await expect(load(files, {})).rejects.toThrow(/^kernels: expected/);
+  await expect(load(files, { kernels, seed: 1 })).rejects.toThrow(/^options.seed: expected/);
+  await expect(load(files, { kernels: new Uint8Array(9) })).rejects.toThrow(
+    /^kernels: expected a module that may be compiled here, got CompileError/,
+  );
+  const missing = new Response("", { status: 404 });
+  await expect(load(files, { kernels: missing })).rejects.toThrow(
+    /^kernels: expected a file, got the status 404/,
+  );
+  const unigram = { ...TOKENIZER, model: { type: "Unigram", vocab: [["a", 0]], unk_id: 0 } };
+  const bytes = encoder.encode(JSON.stringify(unigram));
+  await expect(
+    load([...without("tokenizer.json"), { name: "tokenizer.json", bytes }]),
+  ).rejects.toThrow(/tokenizer.json.model.type: expected one of WordPiece, BPE, WordLevel/);
+});
+
+test("names the fastest variant without compiling", () => {
+  expect(fastestVariant()).toBe(availableVariants()[0]);
+});
