@@ -10,6 +10,7 @@ const MOST_OF: Readonly<Record<string, number>> = {
   "./io": 40,
   "./checkpoint": 37,
   "./classifier": 15,
+  "./runtime": 6,
   "./node": 36,
   "./reference": 25,
   "./worker": 1,
