@@ -2,6 +2,7 @@
 
 import type { StoredTensor } from "../io/safetensors.ts";
 import type { SafetensorsEntry } from "../io/safetensors-header.ts";
+import type { Int8Matrix } from "../sparse/int8.ts";
 
 /** A tensor of a checkpoint, and its position in its file. */
 export interface CheckpointEntry extends SafetensorsEntry {
@@ -46,6 +47,13 @@ export interface Checkpoint {
    * @throws the file system's error
    */
   read(entry: CheckpointEntry, memory?: Uint8Array): StoredTensor;
+  /**
+   * Reads the matrix of a tensor that is stored in eight bits with a scale for each row; undefined for other tensors. In
+   * checkpoints that are not packed, there is no such function.
+   *
+   * @throws InputError for a damaged tensor, or the file system's error
+   */
+  readonly readInt8?: (entry: CheckpointEntry) => Int8Matrix | undefined;
   /** Reads a file's header, byte for byte. @throws the file system's error */
   readHeader(file: CheckpointFile): Uint8Array;
   close(): void;

@@ -3,7 +3,7 @@
 import { type Either, getOrThrow, isLeft, left, type Problem, right } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import { elementBytes } from "../io/dtypes.ts";
-import { layOutSafetensors } from "../io/safetensors.ts";
+import { layOutSafetensors, type StoredTensor } from "../io/safetensors.ts";
 import { aliasesIn, METADATA } from "../io/safetensors-header.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import {
@@ -14,7 +14,7 @@ import {
   parseManifest,
   partNames,
 } from "./packed-manifest.ts";
-import { unpackTensor } from "./unpack-tensor.ts";
+import { readPackedMatrix, unpackTensor } from "./unpack-tensor.ts";
 
 /**
  * The file name of packed weights in a directory. It is not `model.safetensors`, because other programs would read such
@@ -100,14 +100,23 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
     };
   });
   const { [PACKED_METADATA]: _, ...metadata } = file.metadata;
+  const readParts = (wanted: string, entry: PackedEntry): ReadonlyMap<string, StoredTensor> =>
+    new Map(
+      partNames(wanted, entry.stored).flatMap((name) => {
+        const part = parts.get(name);
+        return part === undefined ? [] : [[name, plain.read(part)] as const];
+      }),
+    );
   const read: Checkpoint["read"] = (wanted) => {
     const entry = manifest.right.get(wanted.name);
     if (entry === undefined) return plain.read(wanted);
-    const tensors = partNames(wanted.name, entry.stored).flatMap((name) => {
-      const part = parts.get(name);
-      return part === undefined ? [] : [[name, plain.read(part)] as const];
-    });
-    return getOrThrow(unpackTensor(wanted.name, entry, new Map(tensors)));
+    return getOrThrow(unpackTensor(wanted.name, entry, readParts(wanted.name, entry)));
+  };
+  const readInt8: Checkpoint["readInt8"] = ({ name }) => {
+    const entry = manifest.right.get(name);
+    if (entry?.stored.layout !== "int8") return undefined;
+    const matrix = getOrThrow(readPackedMatrix(name, entry, readParts(name, entry)));
+    return matrix.layout === "int8" ? matrix : undefined;
   };
   const whole = [...packedEntries, ...plain.entries.filter(({ name }) => !parts.has(name))];
   return right({
@@ -117,5 +126,6 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
     tied: aliasesIn(metadata, new Set(whole.map(({ name }) => name))),
     entries: inFileOrder(whole),
     read,
+    readInt8,
   });
 }

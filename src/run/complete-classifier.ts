@@ -3,7 +3,7 @@ import { InputError } from "../core/either.ts";
 import { modelFit } from "../experiment/model-fit.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { NamedValues } from "../model/parameters.ts";
+import type { StoredValues } from "../sparse/classifier-layers.ts";
 import type { OpenModel } from "./stored-model.ts";
 
 /** A classifier whose weights are not loaded yet. */
@@ -12,8 +12,8 @@ export interface CompleteClassifier {
   readonly tokenizer: Tokenizer;
   /** Messages for the user about stored tensors that are not used. */
   readonly notices: readonly string[];
-  /** Reads a parameter by its name in transformers. */
-  readonly read: (name: string) => NamedValues;
+  /** Reads a parameter by its name in transformers, and its form in eight bits if it is stored so. */
+  readonly read: (name: string) => StoredValues;
   readonly close: () => void;
 }
 
@@ -29,11 +29,11 @@ export function completeClassifier(directory: string, model: OpenModel): Complet
     model.close();
     throw new InputError(problems);
   }
-  const read = (name: string): NamedValues => {
+  const read = (name: string): StoredValues => {
     const entry = tensors.get(name);
     if (entry === undefined)
       throw new RangeError(`${name}: expected a tensor in ${weights}, got none`);
-    return model.read(entry);
+    return model.readStored(entry);
   };
   return {
     ...{ config, tokenizer, notices, read },

@@ -73,7 +73,7 @@ export async function readModelDirectory(
 ): Promise<Either<readonly Problem[], LoadedModel>> {
   const opened = await openModelDirectory(storage, directory, label, kind);
   if (isLeft(opened)) return opened;
-  const { read, close, tensors, ...model } = opened.right;
+  const { read, readStored: _, close, tensors, ...model } = opened.right;
   try {
     return pipe(
       readTensors({ read }, tensors),

@@ -19,12 +19,15 @@ import { asFloat32 } from "../io/safetensors.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
 import { type NamedValues, parameterList } from "../model/parameters.ts";
+import type { StoredValues } from "../sparse/classifier.ts";
 import { type FileMap, inDirectory, joinPath } from "./storage.ts";
 
 /** A model with open files, from which tensors are read one at a time. */
 export interface OpenModel extends ModelOf<CheckpointEntry> {
   /** Reads a tensor as float32, which may share the storage's bytes. @throws InputError for a damaged packed tensor, or an error from the storage */
   readonly read: (entry: CheckpointEntry) => NamedValues;
+  /** Like `read`, but with the stored form of a tensor in eight bits; its floats are computed when they are read. */
+  readonly readStored: (entry: CheckpointEntry) => StoredValues;
   readonly close: () => void;
 }
 
@@ -45,14 +48,29 @@ export function storedModel(
           config,
           tokenizer,
           weights: checkpoint.path,
-          read: (entry: CheckpointEntry) => {
-            return { shape: entry.shape, data: asFloat32(checkpoint.read(entry)) };
-          },
+          read: (entry: CheckpointEntry) => readFloats(checkpoint, entry),
+          readStored: (entry: CheckpointEntry) => readStored(checkpoint, entry),
           close: checkpoint.close,
         })),
       ),
     ),
   );
+}
+
+function readFloats(checkpoint: Checkpoint, entry: CheckpointEntry): NamedValues {
+  return { shape: entry.shape, data: asFloat32(checkpoint.read(entry)) };
+}
+
+function readStored(checkpoint: Checkpoint, entry: CheckpointEntry): StoredValues {
+  const int8 = checkpoint.readInt8?.(entry);
+  if (int8 === undefined) return readFloats(checkpoint, entry);
+  return {
+    shape: entry.shape,
+    int8,
+    get data() {
+      return readFloats(checkpoint, entry).data;
+    },
+  };
 }
 
 function readConfig(directory: string, files: FileMap): Either<readonly Problem[], ModelConfig> {

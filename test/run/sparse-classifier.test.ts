@@ -2,10 +2,14 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readSafetensorsOrThrow } from "../../src/io/safetensors.ts";
+import { createBackend } from "../../src/kernels/backend.ts";
+import { nodeStorage } from "../../src/node/storage.ts";
 import { loadStoredClassifier } from "../../src/run/classifier.ts";
 import { openClassifier } from "../../src/run/sparse-classifier.ts";
-import { temporaryDirectory, writeModel } from "../cli/fixtures.ts";
+import { typicalCosts } from "../../src/sparse/typical-costs.ts";
+import { CONFIG, espalier, temporaryDirectory, writeModel } from "../cli/fixtures.ts";
 import { writeTorch } from "../io/torch-writer.ts";
+import { saveSmallModel } from "./small-model.ts";
 import { countingStorage, MISFITS, saveLargeModel } from "./unread-weights.ts";
 
 const root = temporaryDirectory();
@@ -42,4 +46,34 @@ test("a model that fits is opened unread", async () => {
   const open = await openClassifier(storage, saveLargeModel(join(root, "fits")), undefined);
   open.close();
   expect(reads()).toBe(0);
+});
+
+test("weights that are packed in eight bits are computed with bytes", async () => {
+  const directory = join(root, "plain");
+  await saveSmallModel(nodeStorage, directory, { ...CONFIG, hidden_size: 64 });
+  const packed = join(root, "int8");
+  expect((await espalier(["pack", directory, "--int8", "--out", packed])).code).toBe(0);
+  const backend = createBackend({ variant: "scalar" });
+  const inputIds = Int32Array.of(2, 6, 7, 3);
+  const ones = new Uint8Array(4).fill(1);
+  const batch = { batch: 1, positions: 4, inputIds, tokenTypeIds: new Int32Array(4) };
+  const logitsOf = async (from: string, executions: "auto" | "floats") => {
+    const open = await openClassifier(nodeStorage, from, undefined);
+    const classifier = open.create(backend, { executions, costs: typicalCosts("scalar") });
+    open.close();
+    const logits = classifier.logits({ ...batch, attentionMask: ones });
+    const { layers, bytes } = classifier;
+    classifier.release();
+    return { logits, bytes, kinds: layers.map(({ execution }) => execution.kind) };
+  };
+  const plain = await logitsOf(directory, "auto");
+  const int8 = await logitsOf(packed, "auto");
+  const floats = await logitsOf(packed, "floats");
+  expect(int8.kinds.filter((kind) => kind === "int8").length).toBeGreaterThan(3);
+  expect(floats.kinds).not.toContain("int8");
+  expect(int8.bytes).toBeLessThan(floats.bytes);
+  for (const { logits } of [int8, floats])
+    logits.forEach((logit, i) => {
+      expect(Math.abs(logit - (plain.logits[i] ?? NaN))).toBeLessThan(0.02);
+    });
 });
