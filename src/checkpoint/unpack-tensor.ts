@@ -91,10 +91,10 @@ export function unpackTensor(
   entry: PackedEntry,
   parts: ReadonlyMap<string, StoredTensor>,
 ): Either<readonly Problem[], StoredTensor> {
-  const { shape, dtype, unpacked } = entry;
   return pipe(
     readPackedMatrix(name, entry, parts),
     map((matrix) => {
+      const { shape, dtype, unpacked } = entry;
       const elements = matrix.layout === "dense" ? matrix.values : unpack(matrix);
       const tensor: StoredTensor = { dtype, shape, bytes: bytesOf(elements) };
       if (unpacked === dtype) return tensor;

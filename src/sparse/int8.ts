@@ -8,6 +8,7 @@ import {
   checkInteger,
   checkLength,
   checkObject,
+  checkOptions,
 } from "../core/checks.ts";
 import { fromBfloat16, roundUpToBfloat16 } from "../core/half.ts";
 import {
@@ -72,9 +73,11 @@ export interface Int8Options {
 export function quantizeRows(
   data: Float32Array,
   shape: MatrixShape,
-  { block = null, mask, bits = 8 }: Int8Options = {},
+  options: Int8Options = {},
 ): { readonly matrix: Int8Matrix; readonly error: QuantizationError } {
   checkFloat32Array("data", data);
+  checkOptions("options", options, ["block", "mask", "bits"]);
+  const { block = null, mask, bits = 8 } = options;
   checkMatrix(data, shape, mask);
   checkFinite("data", data);
   if (block !== null) return quantizeRowsOfBlocks(packBlocks(data, shape, block, mask), bits);

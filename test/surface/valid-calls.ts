@@ -395,6 +395,7 @@ function specialValues(
     layoutBytes: { data: weights, shape: () => [8, 8] },
     pack: { data: weights, shape: () => [8, 8] },
     packBlocks: { data: weights, shape: () => [8, 8], block: () => [4, 1] },
+    quantizeRows: { data: weights, shape: () => [8, 8], options: () => ({ block: [4, 1] }) },
     smallestLayout: { data: weights, shape: () => [8, 8] },
     packedBytes: { matrix: packed },
     packedProblems: { matrix: packed },
