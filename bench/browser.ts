@@ -11,7 +11,13 @@ import {
 } from "./benchmark.ts";
 import { compareSubjects } from "./deployed-comparison.ts";
 import { BATCHES, type DeployedModels, withDeployedModels } from "./deployed-models.ts";
-import { type DeployedSubject, FLOAT32, INT8, packedName } from "./deployed-subjects.ts";
+import {
+  type DeployedSubject,
+  FLOAT32,
+  INT8,
+  packedName,
+  runsInRuntime,
+} from "./deployed-subjects.ts";
 import { spreadOf } from "./measure.ts";
 import type { Peer } from "./peers/peer.ts";
 
@@ -28,11 +34,13 @@ function ownSubjects(
   variant: KernelVariant,
   threads: number,
 ): readonly DeployedSubject[] {
-  return packed.map(({ directory, isInt8 }): DeployedSubject => {
+  return packed.map(({ directory, isInt8, fitsRuntime }): DeployedSubject => {
     const files = readdirSync(directory);
-    const request = { engine: "espalier", directory, files, variant, threads, layers: "auto" };
+    const inRuntime = fitsRuntime && runsInRuntime(variant, threads);
+    const engine = inRuntime ? "espalier/runtime" : "espalier";
+    const request = { engine, directory, files, variant, threads, layers: "auto" };
     return {
-      ...{ engine: `espalier ${variant}`, weights: packedName(isInt8), threads, model: pruned },
+      ...{ engine: `${engine} ${variant}`, weights: packedName(isInt8), threads, model: pruned },
       tolerance: isInt8 ? INT8 : FLOAT32,
       start: (context, batches) => context.startProgram(SCRIPT, { ...request, batches }),
     };

@@ -73,6 +73,8 @@ export interface PackedModel {
   readonly directory: string;
   /** Whether weights have eight bits, with which they are computed. */
   readonly isInt8: boolean;
+  /** Whether espalier/runtime reads it, which needs a tokenizer.json. */
+  readonly fitsRuntime: boolean;
 }
 
 /** What the subjects of the deployment benchmarks load. */
@@ -211,18 +213,19 @@ const PACKED_WEIGHTS = "model.packed.safetensors";
 
 /** Packs a model directory, unless it is packed. */
 async function packModel(directory: string, folder: string): Promise<readonly PackedModel[]> {
+  const fitsRuntime = existsSync(join(directory, "tokenizer.json"));
   const file = join(directory, PACKED_WEIGHTS);
   if (existsSync(file)) {
     const bytes = readFileSync(file);
     const header = bytes.toString("utf8", 8, 8 + Number(bytes.readBigUInt64LE()));
-    return [{ directory, isInt8: /"dtype":\s*"I8"/.test(header) }];
+    return [{ directory, isInt8: /"dtype":\s*"I8"/.test(header), fitsRuntime }];
   }
   const [whole, int8] = ["packed", "packed-int8"].map((name) => join(folder, name));
   await runCommand("pack", directory, "--out", whole);
   await runCommand("pack", directory, "--out", int8, "--int8");
   return [
-    { directory: whole, isInt8: false },
-    { directory: int8, isInt8: true },
+    { directory: whole, isInt8: false, fitsRuntime },
+    { directory: int8, isInt8: true, fitsRuntime },
   ];
 }
 

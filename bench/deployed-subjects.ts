@@ -2,7 +2,12 @@
 import type { KernelVariant } from "../src/kernels/table.ts";
 import { engineFlags } from "../src/node/engine.ts";
 import type { BenchContext, PeerScript } from "./benchmark.ts";
-import type { DeployedBatch, DeployedModel, DeployedModels } from "./deployed-models.ts";
+import type {
+  DeployedBatch,
+  DeployedModel,
+  DeployedModels,
+  PackedModel,
+} from "./deployed-models.ts";
 import type { Peer, PeerHeap } from "./peers/peer.ts";
 
 /** What a subject reads: token ids, or texts that it splits itself. */
@@ -43,22 +48,30 @@ export function ownSubjects(
   const own = (
     weights: string,
     model: DeployedModel,
-    directory: string,
-    isInt8: boolean,
+    { directory, isInt8 }: Pick<PackedModel, "directory" | "isInt8">,
+    runtime: boolean = false,
   ): DeployedSubject => {
     const layers = model === dense ? "dense" : "auto";
-    const request = { directory, variant, flags, threads, layers, input };
+    const request = { directory, variant, flags, threads, layers, input, runtime };
     return {
-      ...{ engine: `espalier ${variant}`, weights, threads, model },
-      tolerance: isInt8 ? INT8 : FLOAT32,
+      engine: `${runtime ? "espalier/runtime" : "espalier"} ${variant}`,
+      ...{ weights, threads, model, tolerance: isInt8 ? INT8 : FLOAT32 },
       start: (context, batches, heap) =>
         context.startProgram("espalier.mjs", { ...request, batches }, heap),
     };
   };
-  return [
-    own("dense", dense, dense.directory, false),
-    ...packed.map(({ directory, isInt8 }) => own(packedName(isInt8), pruned, directory, isInt8)),
-  ];
+  const packedSubjects = packed.map((one) => own(packedName(one.isInt8), pruned, one));
+  const inRuntime = input === "text" && runsInRuntime(variant, threads);
+  const runtimeSubjects = packed
+    .filter(({ fitsRuntime }) => inRuntime && fitsRuntime)
+    .map((one) => own(packedName(one.isInt8), pruned, one, true));
+  const whole = { directory: dense.directory, isInt8: false };
+  return [own("dense", dense, whole), ...packedSubjects, ...runtimeSubjects];
+}
+
+/** Whether espalier/runtime has these kernels. It runs on one thread. */
+export function runsInRuntime(variant: KernelVariant, threads: number): boolean {
+  return variant !== "scalar" && threads === 1;
 }
 
 /** The name of packed weights. */

@@ -26,7 +26,7 @@ function wordAt(index: number): string {
 }
 
 /** The tokenizer.json of a BERT tokenizer. */
-function fastTokenizer(tokens: readonly string[]): object {
+export function fastTokenizer(tokens: readonly string[]): object {
   const special = (content: string) => ({ id: tokens.indexOf(content), content });
   const { classification: cls, separator: sep, unknown } = SPECIAL_TOKENS;
   const piece = (id: string, type: number) => ({ SpecialToken: { id, type_id: type } });

@@ -58,27 +58,29 @@ function tokenizerFiles(directory: string): readonly string[] {
   return isFast ? files : [...files, join(directory, "vocab.txt")].filter(isFile);
 }
 
-/** This library with packed models; weights of floats are packed in float16. */
+/** The runtime with kernels that all engines with relaxed SIMD run, or the classifier for what the runtime does not read. */
 async function ownDeployments(
   { packed, pruned }: DeployedModels,
   folder: string,
 ): Promise<readonly Deployment[]> {
-  const code = [...withImports(join(DIST, "classifier.js"))];
-  const deployed = (weights: string, directory: string): Deployment => ({
-    name: `espalier, ${weights}`,
+  const runtime = [join(DIST, "runtime.js"), join(DIST, "kernels", "fma.wasm")];
+  const classifier = [...withImports(join(DIST, "classifier.js"))];
+  const deployed = (weights: string, directory: string, fitsRuntime: boolean): Deployment => ({
+    name: `${fitsRuntime ? "espalier/runtime" : "espalier"}, ${weights}`,
     model: [join(directory, "model.packed.safetensors")],
     tokenizer: tokenizerFiles(directory),
-    code,
+    code: fitsRuntime ? runtime : classifier,
   });
   const found: Deployment[] = [];
-  for (const { directory, isInt8 } of packed) {
+  // Weights of floats are packed in float16.
+  for (const { directory, isInt8, fitsRuntime } of packed) {
     if (isInt8 || directory === pruned.directory) {
-      found.push(deployed(packedName(isInt8), directory));
+      found.push(deployed(packedName(isInt8), directory, fitsRuntime));
       continue;
     }
     const half = join(folder, "packed-float16");
     await runCommand("pack", pruned.directory, "--out", half, "--dtype", "float16");
-    found.push(deployed("pruned, float16", half));
+    found.push(deployed("pruned, float16", half, fitsRuntime));
   }
   return found;
 }

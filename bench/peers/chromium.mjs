@@ -51,7 +51,7 @@ function findChromium() {
 function servedDirectories({ engine, directory }) {
   const here = dirname(fileURLToPath(import.meta.url));
   const served = { page: here, model: directory };
-  if (engine === "espalier") return { ...served, dist: join(here, "..", "..", "dist") };
+  if (engine.startsWith("espalier")) return { ...served, dist: join(here, "..", "..", "dist") };
   const require = createRequire(import.meta.url);
   if (engine === "onnxruntime-web") return { ...served, web: dirname(require.resolve(engine)) };
   const entry = require.resolve("@huggingface/transformers");

@@ -13,6 +13,24 @@ async function filesOf(names) {
   );
 }
 
+function classifierPeer(name, classifier, batches) {
+  return peerOf(
+    `${name} ${classifier.variant}`,
+    batches,
+    ({ texts }) => texts,
+    async (texts) => (await classifier.classify(texts)).flatMap(({ logits }) => logits),
+  );
+}
+
+async function loadRuntime({ variant, files, batches }) {
+  const kernels = fetch(`/dist/kernels/${variant}.wasm`);
+  const [{ loadClassifier }, given] = await Promise.all([
+    import("/dist/runtime.js"),
+    filesOf(files),
+  ]);
+  return classifierPeer("espalier/runtime", await loadClassifier(given, { kernels }), batches);
+}
+
 async function loadEspalier({ variant, threads, layers, files, batches }) {
   const [{ loadClassifier }, given] = await Promise.all([
     import("/dist/classifier.js"),
@@ -24,12 +42,7 @@ async function loadEspalier({ variant, threads, layers, files, batches }) {
     options.startThread = startWebThread(() => new Worker("/dist/worker.js", { type: "module" }));
   }
   const classifier = await loadClassifier(given, options);
-  return peerOf(
-    `espalier ${classifier.variant}`,
-    batches,
-    ({ texts }) => texts,
-    async (texts) => (await classifier.classify(texts)).flatMap(({ logits }) => logits),
-  );
+  return classifierPeer("espalier", classifier, batches);
 }
 
 async function loadOnnxruntime({ threads, file, batches }) {
@@ -55,6 +68,7 @@ async function loadTransformers({ threads, dtype, batches }) {
 
 const LOADERS = {
   espalier: loadEspalier,
+  "espalier/runtime": loadRuntime,
   "onnxruntime-web": loadOnnxruntime,
   "transformers.js": loadTransformers,
 };

@@ -8,11 +8,12 @@ import { checkLogits } from "../../bench/deployed-subjects.ts";
 import { growth, growthRows } from "../../bench/growth.ts";
 import { startPeer } from "../../bench/peers/peer.ts";
 import { formatBenchTable, plotsAsSvg, tablesAsData } from "../../bench/report.ts";
+import { fastTokenizer } from "../../bench/seeded-classifier.ts";
 import { loadBenchmarks } from "../../src/cli/bench.ts";
 import { findChromium } from "../browser/chromium.ts";
 import { needing } from "../needs.ts";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
-import { espalier, temporaryDirectory, writeModel } from "./fixtures.ts";
+import { espalier, temporaryDirectory, VOCABULARY, writeModel } from "./fixtures.ts";
 
 describe("espalier bench", () => {
   test("refuses what it does not know, before it measures", async () => {
@@ -148,6 +149,35 @@ describe("benchmarks of deployment", () => {
       );
       expect(all).toBeLessThan(plain);
     }
+  });
+
+  test("measures the runtime with a tokenizer.json that it reads", async () => {
+    const pruned = await writeModel(join(temporaryDirectory(), "pruned"));
+    const tokens = VOCABULARY.trim().split("\n");
+    writeFileSync(join(pruned, "tokenizer.json"), JSON.stringify(fastTokenizer(tokens)));
+    const names = ["--only", "startup,transfer", "--variant", "simd", "--threads", "1"];
+    const ran = await espalier(["bench", ...names, "--rounds", "1", "--model", pruned, "--json"]);
+    expect(ran).toMatchObject({ code: 0 });
+    const [startup, transfer] = ran.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).tables[0]);
+    const subjects = startup.rows.map(({ engine, weights }: Record<string, string>) => [
+      engine?.replace(/ .* /, " "),
+      weights,
+    ]);
+    expect(subjects).toEqual([
+      ["espalier simd", "dense"],
+      ["espalier simd", "pruned"],
+      ["espalier simd", "pruned, 8-bit"],
+      ["espalier/runtime simd", "pruned"],
+      ["espalier/runtime simd", "pruned, 8-bit"],
+    ]);
+    expect(transfer.rows.map((row: { deployment: string }) => row.deployment)).toEqual([
+      "espalier/runtime, pruned, float16",
+      "espalier/runtime, pruned, 8-bit",
+    ]);
+    for (const row of transfer.rows) expect(row["WebAssembly files, MB"]).toBeGreaterThan(0);
   });
 
   test.skipIf(findChromium() === undefined)(
