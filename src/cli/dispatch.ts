@@ -4,6 +4,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { InputError, type Problem } from "../core/either.ts";
 import { nearestName } from "../core/nearest.ts";
 import { benchCommand } from "./bench.ts";
+import { bundleCommand } from "./bundle.ts";
 import { classifyCommand } from "./classify.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { conformCommand } from "./conform.ts";
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   unpackCommand,
   shrinkCommand,
   exportCommand,
+  bundleCommand,
   evaluateCommand,
   predictCommand,
   classifyCommand,

@@ -11,33 +11,12 @@ import { loadClassifier as loadInFull } from "../../src/run/classifier.ts";
 import type { ClassifierFile } from "../../src/run/given-files.ts";
 import { loadClassifier } from "../../src/run/runtime.ts";
 import { writeModelFile } from "../../src/run/written-model-file.ts";
-import { espalier, temporaryDirectory, VOCABULARY } from "../cli/fixtures.ts";
-import { labelledRows, modelFiles } from "./classifier-files.ts";
+import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
+import { labelledRows } from "./classifier-files.ts";
+import { saveFastModel, TOKENIZER } from "./fast-model.ts";
 
 const root = temporaryDirectory();
 const TEXTS = labelledRows(9).map(({ text }) => text);
-const LABELS = { id2label: { 0: "no", 1: "yes" }, label2id: { no: 0, yes: 1 } };
-
-/** The tokenizer of the small vocabulary as transformers saves it. */
-const TOKENIZER = {
-  normalizer: {
-    ...{ type: "BertNormalizer", clean_text: true, handle_chinese_chars: true },
-    ...{ strip_accents: null, lowercase: true },
-  },
-  pre_tokenizer: { type: "BertPreTokenizer" },
-  post_processor: {
-    ...{ type: "BertProcessing", sep: ["[SEP]", 3], cls: ["[CLS]", 2] },
-  },
-  model: {
-    ...{ type: "WordPiece", unk_token: "[UNK]", continuing_subword_prefix: "##" },
-    max_input_chars_per_word: 100,
-    vocab: Object.fromEntries(
-      VOCABULARY.trim()
-        .split("\n")
-        .map((token, id) => [token, id]),
-    ),
-  },
-};
 
 const encoder = new TextEncoder();
 const kernels = new Uint8Array(buildModule("simd", "own", "inference"));
@@ -64,9 +43,7 @@ function modelFile(files: Files): Uint8Array {
 }
 
 beforeAll(async () => {
-  const bytes = encoder.encode(JSON.stringify(TOKENIZER));
-  const dense = (await modelFiles(LABELS)).filter(({ name }) => name !== "vocab.txt");
-  save("dense", [...dense, { name: "tokenizer.json", bytes }]);
+  await saveFastModel(join(root, "dense"));
   const pruned = filesOf("dense").map(async (file) => {
     if (file.name !== "model.safetensors") return file;
     const options = { pattern: "4x1", sparsity: 0.9 };
