@@ -15,6 +15,8 @@ export {
   type PruningOptions,
   packCheckpoint,
   pruneCheckpoint,
+  type ShrinkOptions,
+  shrinkModel,
   unpackCheckpoint,
 } from "./node/checkpoint-copies.ts";
 export { openCheckpoint, openCheckpointOrThrow } from "./node/checkpoint-reader.ts";

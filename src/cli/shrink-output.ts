@@ -1,28 +1,18 @@
 /** Prints what `espalier shrink` removed. */
-import type { ShrunkSizes } from "../checkpoint/cut-tensors.ts";
 import { sumOf } from "../core/sum.ts";
+
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
-import type { FileCoverage, RemovedToken, VocabularyPlan } from "../run/shrink.ts";
+import type { FileCoverage, RemovedToken } from "../run/shrink.ts";
+import type { ShrunkModel } from "../run/shrink-model.ts";
 import type { Console, TextOutput } from "./console.ts";
 
 /** The most removed tokens that are listed. */
 const LISTED_TOKENS = 20;
 
 /** What is printed. */
-export interface ShrinkOutcome {
+export interface ShrinkOutcome extends ShrunkModel {
   readonly from: string;
   readonly to: string;
-  /** Null if the vocabulary stays. */
-  readonly plan: VocabularyPlan | null;
-  /** The number of channels in each feed-forward layer. */
-  readonly widths: { readonly channels: number; readonly shrunkChannels: number };
-  readonly sizes: ShrunkSizes;
-  /** The bytes of files with ids before and after. */
-  readonly files: readonly {
-    readonly name: string;
-    readonly bytes: number;
-    readonly shrunkBytes: number;
-  }[];
   readonly seconds: number;
 }
 

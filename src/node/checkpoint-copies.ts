@@ -11,7 +11,7 @@ import {
 } from "../checkpoint/pack.ts";
 import { checkPackOptions, PACK_OPTIONS } from "../checkpoint/packed-tensor.ts";
 import { type CheckpointPruning, type PrunedCheckpoint, writePruned } from "../checkpoint/prune.ts";
-import type { StopSignal } from "../core/abort.ts";
+import { checkSignal, type StopSignal } from "../core/abort.ts";
 import {
   checkFunction,
   checkInteger,
@@ -20,15 +20,27 @@ import {
   checkOneOf,
   checkOptions,
   checkRecords,
+  checkString,
   isStrings,
   mismatch,
   succeeds,
 } from "../core/checks.ts";
+import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
+import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { PROFILE_NAMES } from "../prune/profiles.ts";
-import { COPY_OPTIONS, checkCheckpoint, checkCopy, checkScript } from "./arguments.ts";
-import { type CopyPaths, copySink } from "./checkpoint-writer.ts";
+import {
+  type ShrinkRun,
+  type ShrinkSettings,
+  type ShrunkModel,
+  writeShrunkModel,
+} from "../run/shrink-model.ts";
+import { COPY_OPTIONS, checkCheckpoint, checkCopy, checkPath, checkScript } from "./arguments.ts";
+import { openNamed } from "./checkpoint-reader.ts";
+import { type CopyPaths, checkCopyTarget, copySink } from "./checkpoint-writer.ts";
 import { kindOfPath } from "./files.ts";
+import { findModelOrThrow, type ModelPlace } from "./model-name.ts";
 import { pruningThreads } from "./pruning-threads.ts";
+import { nodeStorage, storageReadingTwice } from "./storage.ts";
 import { turn } from "./turn.ts";
 
 interface CopyOptions extends CopyPaths {
@@ -221,4 +233,86 @@ export async function unpackCheckpoint(options: PackingOptions): Promise<readonl
   checkCopy(options);
   const { from, to, signal, ...run } = options;
   return writeUnpacked({ ...run, turn: () => turn(signal) }, copySink({ from, to }));
+}
+
+/** A model to shrink. */
+export interface ShrinkOptions extends ShrinkSettings {
+  /** The path of a directory, or the name of a model in the Hugging Face cache. */
+  readonly from: string;
+  /** The path of the result. Nothing may exist there. */
+  readonly to: string;
+  readonly signal?: StopSignal | undefined;
+}
+
+const SHRINK_OPTIONS: readonly string[] = Object.keys({
+  from: true,
+  to: true,
+  widths: true,
+  vocabularyFrom: true,
+  keep: true,
+  check: true,
+  task: true,
+  tokenizer: true,
+  rowOptions: true,
+  signal: true,
+  onProgress: true,
+} satisfies Record<keyof ShrinkOptions, true>);
+
+function checkShrinkOptions(options: ShrinkOptions): void {
+  checkOptions("options", options, SHRINK_OPTIONS);
+  const { from, to, widths, vocabularyFrom, keep, check, task, tokenizer } = options;
+  const { rowOptions, signal, onProgress } = options;
+  checkString("from", from);
+  checkPath("to", to);
+  for (const [name, paths] of Object.entries({ vocabularyFrom, check }))
+    checkKind(paths === undefined || isStrings(paths), name, "an array of paths", paths);
+  if (widths !== undefined) checkOneOf("widths", widths, ["keep", "uniform"]);
+  if (keep !== undefined) checkInteger("keep", keep);
+  if (task !== undefined) checkOneOf("task", task, GLUE_TASK_NAMES);
+  if (tokenizer !== undefined) checkOneOf("tokenizer", tokenizer, TOKENIZER_KINDS);
+  if (rowOptions !== undefined) checkObject("rowOptions", rowOptions);
+  if (signal !== undefined) checkSignal("signal", signal);
+  if (onProgress !== undefined) checkFunction("onProgress", onProgress);
+}
+
+/**
+ * Writes a copy of a model directory without tokens that texts do not use, and without channels that are zero. The
+ * copy is a plain model of the same kind, either complete or absent. A text whose tokens all stay has the same logits.
+ * See `espalier shrink` for what stays.
+ *
+ * @throws InputError if `to` exists, if nothing is to be removed, or if files do not fit; the file system's error, or
+ *   the signal's reason
+ *
+ * @example
+ * ```ts
+ * import { shrinkModel } from "espalier/node";
+ *
+ * const options = { from: "no/such/model", to: "small", vocabularyFrom: ["train.csv"] };
+ * const problem = await shrinkModel(options).catch((error: Error) => error);
+ * console.assert(problem instanceof Error && problem.message.includes("no/such/model"));
+ * ```
+ */
+export async function shrinkModel(options: ShrinkOptions): Promise<ShrunkModel> {
+  checkShrinkOptions(options);
+  const { from, to, ...settings } = options;
+  const place = await findModelOrThrow("from", from, "a checkpoint");
+  checkCopyTarget({ from: place.path, to });
+  return shrinkPlace(place, to, settings);
+}
+
+/** Shrinks a model that was found. */
+export function shrinkPlace(
+  place: ModelPlace,
+  to: string,
+  { signal, ...settings }: Omit<ShrinkOptions, "from" | "to"> & Pick<ShrinkRun, "onRows">,
+): Promise<ShrunkModel> {
+  return writeShrunkModel({
+    ...settings,
+    storage: nodeStorage,
+    readingTwice: storageReadingTwice,
+    place,
+    open: () => openNamed(place),
+    sink: copySink({ from: place.path, to }),
+    turn: () => turn(signal),
+  });
 }

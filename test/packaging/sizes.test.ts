@@ -31,7 +31,8 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   "espalier/runtime": 54_300,
   // 60 kB are fine-tuning from paths: the readers of rows, the tasks of GLUE and the recipes. 1.3 kB are names of models,
   // 0.7 kB rows in memory as files of a task and as gzip data, 1.9 kB reports for phones and refusals of models before
-  // their weights are read, 1.5 kB integers with scales of rows.
+  // their weights are read, 1.5 kB integers with scales of rows,
+  // and smaller vocabularies.
   "espalier/node": 378_500,
   "espalier/reference": 26_000,
 };

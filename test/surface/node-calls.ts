@@ -74,6 +74,13 @@ export function nodeCalls(
       }),
     },
     packCheckpoint: { options: copy },
+    shrinkModel: {
+      options: () => {
+        const texts = fresh("texts.txt");
+        writeFileSync(texts, "a\n");
+        return { from: saved, to: fresh("small"), vocabularyFrom: [texts] };
+      },
+    },
     unpackCheckpoint: { options: copy },
     pruneCheckpoint: {
       options: () => ({
