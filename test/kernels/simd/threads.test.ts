@@ -5,6 +5,7 @@ import {
   createThreadedBackend,
   type ThreadedBackend,
 } from "../../../src/kernels/backend.ts";
+import type { Int8Weight } from "../../../src/kernels/int8.ts";
 import { wasmPruningKernels } from "../../../src/kernels/simd/pruning.ts";
 import { startWebThread } from "../../../src/kernels/simd/threads.ts";
 import type { DropoutKey, Kernels, KernelVariant } from "../../../src/kernels/table.ts";
@@ -37,6 +38,11 @@ interface Operands {
   readonly e: Float32Array;
   readonly f: Float32Array;
   readonly ids: Int32Array;
+}
+
+/** The same memory as integers. */
+function integersOf({ buffer, byteOffset, length }: Float32Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, length);
 }
 
 type Operation = (kernels: Kernels, operands: Operands) => void;
@@ -99,6 +105,26 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     k.gatherColumns(a, ids.subarray(0, 32).fill(7), c, ROWS, COLUMNS),
   scatterColumns: (k, { a, c, ids }) =>
     k.scatterColumns(a, ids.subarray(0, 32).fill(7), c, ROWS, COLUMNS),
+  int8Quantize: (k, { a, c, d, e }) => {
+    const [bytes, zeros] = [integersOf(c), integersOf(d)];
+    k.int8Quantize(a, { bytes, scales: e, zeros }, ROWS, 500);
+  },
+  int8Forward: (k, { a, b, c, d, e, f }) => {
+    const [bytes, zeros, none] = [integersOf(c), integersOf(d), integersOf(b).subarray(0, 0)];
+    const rows = { bytes, scales: e, zeros };
+    k.int8Quantize(a, rows, ROWS, 500);
+    const weight: Int8Weight = {
+      outputs: 62,
+      inputs: 500,
+      form: { kind: "dense" },
+      starts: none,
+      columns: none,
+      values: integersOf(b),
+      negatedSums: integersOf(b),
+      scales: e,
+    };
+    k.int8Forward(rows, weight, b, f, ROWS);
+  },
   adamwTorch: (k, { a, b, c, e }) => k.adamwTorch(a, b, c, e, ADAMW),
   adamwTransformers: (k, { a, b, c, e }) => k.adamwTransformers(a, b, c, e, ADAMW),
 };
