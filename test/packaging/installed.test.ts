@@ -18,6 +18,7 @@ describe("the packed tarball", () => {
   it("holds the build, the benchmarks' peers and the documents alone", () => {
     const expected = [
       /^dist\/[^/]+\.(js|cjs|d\.ts|d\.cts)$/,
+      /^dist\/kernels\/(simd|fma|revectorized)\.wasm$/,
       /^bench\/peers\/[^/]+\.(py|mjs|json)$/,
       /^docs\/[^/]+\.(md|svg|json)$/,
       /^(package\.json|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|LICENSE)$/,
