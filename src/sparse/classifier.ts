@@ -21,6 +21,7 @@ import {
 } from "./classifier-layers.ts";
 import { type CostModel, costsWhenNeeded } from "./cost-model.ts";
 import { int8Activations } from "./int8-product.ts";
+import { typicalCosts } from "./typical-costs.ts";
 
 export type { SparseClassifierOptions, StoredValues };
 
@@ -57,8 +58,11 @@ function startBuilding(
   const hasBytes =
     executions === "auto" && int8Of({ executions }, read(`${first}.weight`)) !== undefined;
   if (choosesExecutions(config, executions) && !hasBytes) costs();
+  // Layers that are too small for bytes take their execution from typical costs, which need no measurement.
+  const isTypical = hasBytes && options.costs === undefined;
   return {
-    ...{ backend, config, read, costs, tokens, executions },
+    ...{ backend, config, read, tokens, executions },
+    costs: isTypical ? () => typicalCosts(backend.kernels.variant) : costs,
     parameters: new Map(),
     products: new Map(),
     lookups: new Map(),
