@@ -21,7 +21,7 @@ export interface DeployedSubject {
   readonly weights: string;
   readonly threads: number;
   readonly model: DeployedModel;
-  /** The largest allowed error of logits, as a share of the largest logit of the batch. */
+  /** The largest allowed error of logits, as a share of the largest logit. */
   readonly tolerance: number;
   /** Starts the program for these batches; undefined if it is not installed. */
   readonly start: (
@@ -134,7 +134,7 @@ export function peerSubjectsOf(
 
 /**
  * Compares the logits of a started subject with those of this library's dense kernels. Returns the largest error as a
- * share of the largest logit of its batch.
+ * share of the largest logit.
  *
  * @throws Error if the error is above the subject's tolerance
  */
@@ -143,11 +143,13 @@ export async function checkLogits(
   peer: Peer,
   batches: readonly DeployedBatch[],
 ): Promise<number> {
+  const logitsOf = (name: string): Float32Array => model.logits.get(name) ?? new Float32Array();
+  const all = batches.flatMap(({ name }) => Array.from(logitsOf(name), Math.abs));
+  const scale = Math.max(...all);
   let largest = 0;
   for (const { name } of batches) {
-    const expected = model.logits.get(name) ?? new Float32Array();
+    const expected = logitsOf(name);
     const got = (await peer.ask(`logits:${name}`)) as readonly number[];
-    const scale = expected.reduce((most, logit) => Math.max(most, Math.abs(logit)), 0);
     const error = logitError(expected, got) / scale;
     if (!(error <= tolerance))
       throw new Error(

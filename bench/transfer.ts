@@ -28,11 +28,8 @@ const PEERS: string = fileURLToPath(new URL("../bench/peers/peers.mjs", import.m
 function withImports(file: string, found: Set<string> = new Set()): ReadonlySet<string> {
   if (found.has(file)) return found;
   found.add(file);
-  const imports = readFileSync(file, "utf8").matchAll(
-    /\bfrom\s*"(\.\/[^"]+)"|import\s*"(\.\/[^"]+)"/g,
-  );
-  for (const [, named, bare] of imports)
-    withImports(join(dirname(file), named ?? bare ?? ""), found);
+  const imports = readFileSync(file, "utf8").matchAll(/\b(?:from|import)\s*(["'])(\.\/[^"']+)\1/g);
+  for (const [, , path = ""] of imports) withImports(join(dirname(file), path), found);
   return found;
 }
 
