@@ -7,7 +7,8 @@ import { PROJECT_ROOT, requireBuild } from "../packaging/distribution.ts";
 import { findChromium, launchChromium } from "./chromium.ts";
 import { type PageServer, type POLICIES, startServer } from "./server.ts";
 
-const RELAXED_SIMD = "--experimental-wasm-relaxed-simd";
+/** The flags with which Node 20 has relaxed SIMD. */
+const RELAXED_SIMD = ["--experimental-wasm-relaxed-simd", "--no-liftoff"];
 const IN_NODE = join(PROJECT_ROOT, "test", "browser", "pages", "in-node.mjs");
 
 /** What a page shows once its program has ended. */
@@ -21,10 +22,10 @@ interface Outcome {
 const executable = findChromium();
 const required = process.env.ESPALIER_REQUIRE_BROWSER === "1";
 
-/** Whether this Node takes the flag; later versions have relaxed SIMD without one. */
-function acceptsFlag(flag: string): boolean {
+/** Whether this Node takes the flags; later versions have relaxed SIMD without them. */
+function accepts(flags: readonly string[]): boolean {
   try {
-    execFileSync(process.execPath, [flag, "--version"], { stdio: "ignore" });
+    execFileSync(process.execPath, [...flags, "--version"], { stdio: "ignore" });
     return true;
   } catch {
     return false;
@@ -33,7 +34,7 @@ function acceptsFlag(flag: string): boolean {
 
 /** The program's result in Node, on the same build. */
 function inNode(program: string, variant?: string): unknown {
-  const flags = acceptsFlag(RELAXED_SIMD) ? [RELAXED_SIMD] : [];
+  const flags = accepts(RELAXED_SIMD) ? RELAXED_SIMD : [];
   const tail = variant === undefined ? [] : [variant];
   const output = execFileSync(process.execPath, [...flags, IN_NODE, program, ...tail], {
     encoding: "utf8",
