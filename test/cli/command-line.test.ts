@@ -41,7 +41,7 @@ test("an unknown command is refused with the nearest known one", async () => {
   expect(code).toBe(2);
   expect(out).toBe("");
   expect(err).toBe(
-    'espalier: expected one of the commands finetune, demo, plan, prune, verify, inspect, pack, unpack, shrink, export, evaluate, predict, classify, conform, self-test, bench, got "finetun" (did you mean finetune?)\n',
+    'espalier: expected one of the commands finetune, demo, plan, prune, verify, inspect, pack, unpack, shrink, export, bundle, evaluate, predict, classify, conform, self-test, bench, got "finetun" (did you mean finetune?)\n',
   );
 });
 
