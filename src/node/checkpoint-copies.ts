@@ -287,9 +287,9 @@ function checkShrinkOptions(options: ShrinkOptions): void {
  * ```ts
  * import { shrinkModel } from "espalier/node";
  *
- * const options = { from: "my-model", to: "small", vocabularyFrom: ["no/such/train.csv"] };
+ * const options = { from: "no-such-model", to: "small", vocabularyFrom: ["train.csv"] };
  * const problem = await shrinkModel(options).catch((error: Error) => error);
- * console.assert(problem instanceof Error && problem.message.includes("no/such/train.csv"));
+ * console.assert(problem instanceof Error && problem.message.includes("no-such-model"));
  * ```
  */
 export async function shrinkModel(options: ShrinkOptions): Promise<ShrunkModel> {
