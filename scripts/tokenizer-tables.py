@@ -306,7 +306,7 @@ def main(graphemes: Path, out: Path) -> None:
         [
             constant(
                 "DECOMPOSED",
-                "Ranges with all characters that decompose in Unicode 9, without Hangul, and with none that Unicode assigned later.",
+                "Ranges with every character that decomposes in Unicode 9, except Hangul, and no later character.",
                 runs_of(covering({*canonical, *compatible})),
             ),
             constant("RANKS", "Marks, from the lowest combining class to the highest.", " / ".join(runs_of(by_rank[rank]) for rank in sorted(by_rank))),

@@ -49,7 +49,7 @@ export interface Checkpoint {
   read(entry: CheckpointEntry, memory?: Uint8Array): StoredTensor;
   /**
    * Reads the matrix of a tensor that is stored in eight bits with a scale for each row; undefined for other tensors. In
-   * checkpoints that are not packed, there is no such function.
+   * checkpoints that are not packed, the function is absent.
    *
    * @throws InputError for a damaged tensor, or the file system's error
    */

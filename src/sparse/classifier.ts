@@ -61,7 +61,11 @@ function startBuilding(
   // Layers that are too small for bytes take their execution from typical costs, which need no measurement.
   const isTypical = hasBytes && options.costs === undefined;
   return {
-    ...{ backend, config, read, tokens, executions },
+    backend,
+    config,
+    read,
+    tokens,
+    executions,
     costs: isTypical ? () => typicalCosts(backend.kernels.variant) : costs,
     parameters: new Map(),
     products: new Map(),

@@ -142,7 +142,7 @@ describe("integers with scales of rows", () => {
     expect(outcome(file)).toBe("read");
     for (let length = 0; length < file.length; length += 61)
       expect(outcome(file.subarray(0, length))).toBe("refused");
-    // -128 is no integer of the format, NaN and -0 no scale, and one more bit one block too many.
+    // Invalid: the integer -128, the scales NaN and -0, and a bit for a block without values.
     const { tensors: parts, metadata } = readSafetensorsOrThrow(file);
     const altered = (name: string, change: (bytes: Uint8Array) => void): string => {
       const part = parts.get(name);

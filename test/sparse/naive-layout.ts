@@ -8,7 +8,7 @@ function areIndices(numbers: readonly number[], bound: number): boolean {
   return sorted.join() === numbers.join() && numbers.every((number) => number < bound);
 }
 
-/** Every stored value with its place, which may be beyond the matrix; null where the arrays are no matrix's. */
+/** Every stored value with its place, which may be beyond the matrix; null if the arrays are not those of a matrix. */
 function placesOf(
   matrix: PackedMatrix,
   words: readonly number[],
@@ -81,7 +81,7 @@ function placesOf(
   }
 }
 
-/** The dense matrix's words, or its integers; null where the arrays are no matrix's. */
+/** The dense matrix's words, or its integers; null if the arrays are not those of a matrix. */
 export function naiveUnpack(matrix: PackedMatrix): readonly number[] | null {
   const [rows, columns] = matrix.shape;
   const { values } = matrix;
