@@ -1,8 +1,10 @@
 /** The layers of a classifier for inference, each with its execution. */
 import type { LinearProduct, TableLookup } from "../autograd/records.ts";
+import { createTape, input, releaseTape } from "../autograd/tape.ts";
 import { checkObject } from "../core/checks.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { MOST_INT8_INPUTS } from "../kernels/int8.ts";
+import { activate } from "../model/activations.ts";
 import type { LayerNames } from "../model/architecture.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelNames } from "../model/names.ts";
@@ -22,6 +24,7 @@ import {
 } from "./execution.ts";
 import { compactFeedForward } from "./feed-forward.ts";
 import { type Int8Matrix, unpackInt8 } from "./int8.ts";
+import { compactInt8FeedForward } from "./int8-feed-forward.ts";
 import { type Int8Activations, prepareInt8Product, prepareInt8Table } from "./int8-product.ts";
 
 export interface ClassifierLayer {
@@ -237,17 +240,77 @@ function heldApart({ memory }: Backend, { shape, data }: NamedValues): NamedValu
   return { shape, data: memory.holds(data) ? data.slice() : data };
 }
 
-/** Whether hidden units of a feed-forward sub-layer may be removed: not if they are computed with bytes. */
-function compacts(
+interface CompactedLayer {
+  readonly parameters: ReadonlyMap<string, StoredValues>;
+  readonly plan: ClassifierFeedForward;
+}
+
+/** Computes the activation function of a model. */
+function activated({ backend, config }: Building, values: Float32Array): Float32Array {
+  const tape = createTape(backend, { training: false });
+  try {
+    const x = input(tape, [values.length], values);
+    return activate(tape, config.activation, x).value.data.slice();
+  } finally {
+    releaseTape(tape);
+  }
+}
+
+/** Removes hidden units from a feed-forward sub-layer that is computed with bytes. */
+function compactInt8Layer(
   building: Building,
   { intermediate, output }: Pick<LayerNames, "intermediate" | "output">,
+  { expand, contract }: { readonly expand: Int8Matrix; readonly contract: Int8Matrix },
   read: ReadParameter,
-): boolean {
-  if (building.executions === "floats") return true;
-  if (building.executions !== "auto") return false;
-  return [intermediate, output].every(
-    (name) => int8Of(building, read(`${name}.weight`)) === undefined,
+): CompactedLayer {
+  const [expandBias, contractBias] = [intermediate, output].map((name) =>
+    read(`${name}.bias`).data.slice(),
   );
+  const compacted = compactInt8FeedForward({ expand, expandBias, contract, contractBias }, (bias) =>
+    activated(building, bias),
+  );
+  const weight = (int8: Int8Matrix): StoredValues => ({
+    shape: int8.shape,
+    int8,
+    get data() {
+      return unpackInt8(int8);
+    },
+  });
+  const vector = (data: Float32Array): NamedValues => ({ shape: [data.length], data });
+  return {
+    parameters: new Map([
+      [`${intermediate}.weight`, weight(compacted.expand)],
+      [`${intermediate}.bias`, vector(compacted.expandBias)],
+      [`${output}.weight`, weight(compacted.contract)],
+      [`${output}.bias`, vector(compacted.contractBias)],
+    ]),
+    plan: {
+      name: intermediate,
+      units: expand.shape[0],
+      kept: compacted.expand.shape[0],
+      constant: 0,
+    },
+  };
+}
+
+/** Removes hidden units from a feed-forward sub-layer, unless its executions are given or differ. */
+function compact(
+  building: Building,
+  names: Pick<LayerNames, "intermediate" | "output">,
+  read: ReadParameter,
+): CompactedLayer | undefined {
+  const { backend, executions, costs, tokens } = building;
+  if (executions !== "auto" && executions !== "floats") return undefined;
+  const [expand, contract] = [names.intermediate, names.output].map((name) =>
+    int8Of(building, read(`${name}.weight`)),
+  );
+  if (expand !== undefined && contract !== undefined)
+    return compactInt8Layer(building, names, { expand, contract }, read);
+  if (expand !== undefined || contract !== undefined) return undefined;
+  const { parameters, plan } = compactLayer(names, read, costs, tokens);
+  const held = new Map<string, NamedValues>();
+  for (const [name, values] of parameters) held.set(name, heldApart(backend, values));
+  return { parameters: held, plan };
 }
 
 /**
@@ -255,7 +318,7 @@ function compacts(
  * in bytes.
  */
 export function build(building: Building): number {
-  const { backend, config, costs, tokens, prepared, parameters, feedForwards } = building;
+  const { backend, config, prepared, parameters, feedForwards } = building;
   const list = parameterList(config);
   const shapes = new Map(list.map(({ name, shape }) => [name, shape]));
   const readChecked: ReadParameter = (name) => {
@@ -275,10 +338,9 @@ export function build(building: Building): number {
   let others = 0;
   for (const { name, module, role } of list) {
     const layer = expanding.get(name);
-    if (layer !== undefined && compacts(building, layer, readChecked)) {
-      const compacted = compactLayer(layer, readChecked, costs, tokens);
-      for (const [part, values] of compacted.parameters)
-        early.set(part, heldApart(backend, values));
+    const compacted = layer === undefined ? layer : compact(building, layer, readChecked);
+    if (compacted !== undefined) {
+      for (const [part, values] of compacted.parameters) early.set(part, values);
       const { kept, units, constant } = compacted.plan;
       if (kept < units || constant > 0) feedForwards.push(compacted.plan);
     }

@@ -300,8 +300,11 @@ describe.each(VARIANTS)("a classifier in eight bits (%s)", (_name, backend) => {
           const batch = batchOf(config, texts);
           const costs = costsOf(0.05, 0.03, 0.5, backend.kernels.variant);
           const { logits, layers, bytes } = classify(backend, config, values, batch, { costs });
-          expect(logits).toEqual(int8Logits(backend, config, values, batch));
           expect(layers.every(({ execution }) => execution.kind === "int8")).toBe(true);
+          // Without removed units.
+          const asked = new Map(layers.map(({ name, execution }) => [name, execution]));
+          const whole = classify(backend, config, values, batch, { costs, executions: asked });
+          expect(whole.logits).toEqual(int8Logits(backend, config, values, batch));
           const executions = "floats";
           const floats = classify(backend, config, values, batch, { costs, executions });
           expect(floats.layers.some(({ execution }) => execution.kind === "int8")).toBe(false);
@@ -324,8 +327,16 @@ describe("layers in eight bits", () => {
   const batch = batchOf(bert, [5, 9]);
   const costs = costsOf(0.05, 0.03, 0.5, backend.kernels.variant);
 
+  /** Executions in eight bits, for which no hidden units are removed. */
+  const whole = new Map(
+    classify(backend, bert, values, batch, { costs }).layers.map(({ name, execution }) => [
+      name,
+      execution,
+    ]),
+  );
+
   it("are named by their blocks, with facts and predicted times", () => {
-    const { layers } = classify(backend, bert, values, batch, { costs });
+    const { layers } = classify(backend, bert, values, batch, { costs, executions: whole });
     const texts = new Set(layers.map(({ execution }) => formatExecution(execution)));
     expect([...texts].sort()).toEqual(["int8 blocks 4x1", "int8 dense"]);
     for (const layer of layers) {
@@ -354,8 +365,19 @@ describe("layers in eight bits", () => {
       };
     };
     const classifier = createSparseClassifier(backend, bert, read);
-    expect(classifier.logits(batch)).toEqual(int8Logits(backend, bert, values, batch));
+    expect(classifier.logits(batch)).toEqual(
+      classify(backend, bert, values, batch, { costs }).logits,
+    );
     classifier.release();
+  });
+
+  it("leave out hidden units that are never read or constant", () => {
+    const { feedForwards } = classify(backend, bert, values, batch, { costs });
+    expect(feedForwards.length).toBeGreaterThan(0);
+    for (const { units, kept, constant } of feedForwards)
+      expect([kept < units, constant]).toEqual([true, 0]);
+    const named = classify(backend, bert, values, batch, { costs, executions: whole });
+    expect(named.feedForwards).toEqual([]);
   });
 
   it("may be asked for by name, if they are stored so", () => {
