@@ -3,7 +3,7 @@ import { InputError } from "../core/either.ts";
 import { modelFit } from "../experiment/model-fit.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { StoredValues } from "../sparse/classifier-layers.ts";
+import type { StoredValues } from "../sparse/classifier-building.ts";
 import type { OpenModel } from "./stored-model.ts";
 
 /** A classifier whose weights are not loaded yet. */

@@ -10,15 +10,13 @@ import { releaseParameters } from "../tensor/parameter.ts";
 import { checkClassifierArguments, type SparseClassifierOptions } from "./classifier-arguments.ts";
 import {
   type Building,
-  build,
   type ClassifierFeedForward,
   type ClassifierLayer,
-  choosesExecutions,
   int8Of,
-  linearNames,
   type ReadParameter,
   type StoredValues,
-} from "./classifier-layers.ts";
+} from "./classifier-building.ts";
+import { build, choosesExecutions, linearNames } from "./classifier-layers.ts";
 import { type CostModel, costsWhenNeeded } from "./cost-model.ts";
 import { int8Activations } from "./int8-product.ts";
 import { typicalCosts } from "./typical-costs.ts";
