@@ -2,7 +2,13 @@
 import { spawnSync } from "node:child_process";
 
 /** A need: its tests are skipped without it, and only `shared data` may be missing when everything must run. */
-export type Need = "a build" | "a Chromium" | "axe-core" | "python3 with numpy" | "shared data";
+export type Need =
+  | "a build"
+  | "a Chromium"
+  | "axe-core"
+  | "python3 with numpy"
+  | "shared data"
+  | "workerd";
 
 /** The title of a test or suite that is skipped without something. */
 export function needing(need: Need, title: string): string {

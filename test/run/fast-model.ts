@@ -30,10 +30,15 @@ export const TOKENIZER: object = {
 
 const LABELS = { id2label: { 0: "no", 1: "yes" }, label2id: { no: 0, yes: 1 } };
 
-/** Saves the small model with random weights, the labels `no` and `yes`, and tokenizer.json. */
-export async function saveFastModel(directory: string): Promise<void> {
+/** A width from which linear layers are stored with 8 bits. */
+export const WIDE = { hidden_size: 64, intermediate_size: 128 };
+
+/**
+ * Saves the small model with random weights, the labels `no` and `yes`, and tokenizer.json; `config` changes the model.
+ */
+export async function saveFastModel(directory: string, config: object = {}): Promise<void> {
   mkdirSync(directory);
-  for (const { name, bytes } of await modelFiles(LABELS))
+  for (const { name, bytes } of await modelFiles({ ...LABELS, ...config }))
     if (name !== "vocab.txt") writeFileSync(join(directory, name), bytes);
   writeFileSync(join(directory, "tokenizer.json"), JSON.stringify(TOKENIZER));
 }

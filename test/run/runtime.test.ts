@@ -13,7 +13,7 @@ import { loadClassifier } from "../../src/run/runtime.ts";
 import { writeModelFile } from "../../src/run/written-model-file.ts";
 import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
 import { labelledRows } from "./classifier-files.ts";
-import { saveFastModel, TOKENIZER } from "./fast-model.ts";
+import { saveFastModel, TOKENIZER, WIDE } from "./fast-model.ts";
 
 const root = temporaryDirectory();
 const TEXTS = labelledRows(9).map(({ text }) => text);
@@ -34,6 +34,15 @@ function save(name: string, files: Files): void {
   for (const file of files) writeFileSync(join(root, name, file.name), file.bytes);
 }
 
+/** Packed models in eight bits, and the patterns to which they are pruned. */
+const INT8: ReadonlyMap<string, string | undefined> = new Map([
+  ["8-bit", undefined],
+  ["8-bit 4x1", "4x1"],
+  ["8-bit 8x1", "8x1"],
+  ["8-bit 16x1", "16x1"],
+  ["8-bit 1x4", "1x4"],
+]);
+
 /** The one file of a model. */
 function modelFile(files: Files): Uint8Array {
   const isWeights = ({ name }: ClassifierFile): boolean => name.endsWith(".safetensors");
@@ -42,21 +51,37 @@ function modelFile(files: Files): Uint8Array {
   return getOrThrow(writeModelFile("model", weights, new Map(others as [string, Uint8Array][])));
 }
 
-beforeAll(async () => {
-  await saveFastModel(join(root, "dense"));
-  const pruned = filesOf("dense").map(async (file) => {
+async function prune(from: string, to: string, pattern: string): Promise<void> {
+  const pruned = filesOf(from).map(async (file) => {
     if (file.name !== "model.safetensors") return file;
-    const options = { pattern: "4x1", sparsity: 0.9 };
-    return { ...file, bytes: (await pruneSafetensors(file.bytes, options)).bytes };
+    return {
+      ...file,
+      bytes: (await pruneSafetensors(file.bytes, { pattern, sparsity: 0.9 })).bytes,
+    };
   });
-  save("pruned", await Promise.all(pruned));
+  save(to, await Promise.all(pruned));
+}
+
+async function pack(from: string, to: string, ...options: readonly string[]): Promise<void> {
   const { code, err } = await espalier([
-    ...["pack", join(root, "pruned"), "--out", join(root, "packed")],
+    ...["pack", join(root, from), "--out", join(root, to), ...options],
   ]);
   expect({ code, err }).toMatchObject({ code: 0 });
+}
+
+beforeAll(async () => {
+  await saveFastModel(join(root, "dense"));
+  await prune("dense", "pruned", "4x1");
+  await pack("pruned", "packed");
+  await saveFastModel(join(root, "wide"), WIDE);
+  for (const [name, pattern] of INT8) {
+    if (pattern !== undefined) await prune("wide", `wide ${pattern}`, pattern);
+    const from = pattern === undefined ? "wide" : `wide ${pattern}`;
+    await pack(from, name, "--int8", ...(pattern === "1x4" ? ["--embedding-bits", "6"] : []));
+  }
 });
 
-describe.each(["dense", "pruned", "packed"])("a %s model", (name) => {
+describe.each(["dense", "pruned", "packed", ...INT8.keys()])("a %s model", (name) => {
   test("gives the results of espalier/classifier, bit for bit", async () => {
     const files = filesOf(name);
     const expected = await loadInFull(files, { variant: "simd" });
@@ -73,6 +98,18 @@ describe.each(["dense", "pruned", "packed"])("a %s model", (name) => {
       await expect(classifier.classify(TEXTS)).rejects.toThrow(/got a disposed one/);
     }
   });
+});
+
+test.each([...INT8.keys()])("computes the layers of a %s model with bytes", async (name) => {
+  const results = await Promise.all(
+    [name, name.replace("8-bit", "wide").trim()].map(async (each) =>
+      (await loadClassifier(filesOf(each), { kernels })).classify(TEXTS),
+    ),
+  );
+  const [bytes, floats] = results.map((texts) => texts.flatMap(({ logits }) => [...logits]));
+  const errors = floats.map((logit, i) => Math.abs(logit - (bytes[i] ?? NaN)));
+  expect(Math.max(...errors)).toBeLessThan(0.05);
+  expect(Math.max(...errors)).toBeGreaterThan(0);
 });
 
 test("takes kernels as a module, bytes, a response or a blob", async () => {
