@@ -8,6 +8,7 @@ export type Need =
   | "axe-core"
   | "python3 with numpy"
   | "shared data"
+  | "the site and a Chromium"
   | "workerd";
 
 /** The title of a test or suite that is skipped without something. */

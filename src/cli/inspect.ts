@@ -17,13 +17,14 @@ import { sumOf } from "../core/sum.ts";
 import { checkCopyTarget } from "../node/checkpoint-writer.ts";
 import { writeFileAtomically } from "../node/files.ts";
 import { turn } from "../node/turn.ts";
+import { accountLines } from "../report/account.ts";
 import { checkpointReport } from "../report/checkpoint-report.ts";
 import { formatBytes, formatShare, formatTable, type TextTable } from "../report/table.ts";
 import { findCheckpoint, withCheckpoint } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
 import { flagOption, textOption } from "./options.ts";
-import { accountLines, printAccount, ROLE_OPTIONS, readModelStatements } from "./tensor-roles.ts";
+import { printAccount, ROLE_OPTIONS, readModelStatements } from "./tensor-roles.ts";
 
 const OPTIONS = {
   gzip: flagOption("also compress every tensor and report its compressed size"),

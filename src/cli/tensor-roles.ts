@@ -4,13 +4,10 @@ import { type LayerChoice, ROLE_DESCRIPTIONS, readNameExpression } from "../chec
 import type { TensorAccount } from "../checkpoint/coverage.ts";
 import type { MatrixAxes, TensorRole } from "../checkpoint/model-roles.ts";
 import type { RoleOverride } from "../checkpoint/roles.ts";
-import { fewOf, formatAssumption } from "../checkpoint/survey.ts";
-import { counted } from "../core/counted.ts";
 import { getOrThrow, refuseInput } from "../core/either.ts";
-import { sumOf } from "../core/sum.ts";
 import type { ModelPlace } from "../node/model-name.ts";
 import { storageOf } from "../node/storage.ts";
-import { formatShare } from "../report/table.ts";
+import { accountLines } from "../report/account.ts";
 import { readStatedModel, type StatedModel } from "../run/model-evidence.ts";
 import type { TextOutput } from "./console.ts";
 import { flagOption, type Option, type OptionValues, textOption, textsOption } from "./options.ts";
@@ -96,33 +93,6 @@ export function readLayerChoice({
     ...(layers !== undefined && { layers: readNameExpression("layers", layers) }),
     ...(exclude !== undefined && { exclude: readNameExpression("exclude", exclude) }),
   };
-}
-
-/**
- * Describes an account of all tensors: a line for each reason to leave tensors alone, with the first few names, and the
- * roles that were inferred from names and shapes alone. `did` states what the command did with all other tensors.
- */
-export function accountLines(
-  did: string,
-  { coverage, assumptions }: TensorAccount,
-): readonly string[] {
-  const { elements, judged, left } = coverage;
-  const share = (part: number): string => `${part} elements, ${formatShare(part, elements)}`;
-  const reasons = new Map<string, typeof left>();
-  for (const one of left) reasons.set(one.reason, [...(reasons.get(one.reason) ?? []), one]);
-  const assumed = fewOf(assumptions.map(formatAssumption));
-  return [
-    `${did}: ${counted(judged.tensors, "tensor")} (${share(judged.elements)})`,
-    ...[...reasons].map(([reason, all]) => {
-      const sum = sumOf(all, (one) => one.elements);
-      return `left alone: ${reason}: ${fewOf(all.map(({ name }) => name))} (${share(sum)})`;
-    }),
-    ...(assumptions.length === 0
-      ? []
-      : [
-          `assumed from names and shapes alone: roles of ${counted(assumptions.length, "tensor")}: ${assumed}`,
-        ]),
-  ];
 }
 
 /** Prints an account of all tensors. */

@@ -1,7 +1,7 @@
 /** Finds a Chromium on this machine and starts it without a window. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, chromium } from "playwright-core";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -22,19 +22,27 @@ export function findChromium(): string | undefined {
   return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }
 
+const ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
 /** Starts the browser; it talks to nobody but the pages it is sent to. */
 export function launchChromium(executablePath: string): Promise<Browser> {
-  return chromium.launch({
-    executablePath,
-    headless: true,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
-  });
+  return chromium.launch({ executablePath, headless: true, args: ARGS });
+}
+
+/** Starts the browser with a profile in a directory, as a visitor has one. */
+export function launchProfile(
+  executablePath: string,
+  directory: string,
+  options: { readonly colorScheme?: "light" | "dark"; readonly offline?: boolean } = {},
+): Promise<BrowserContext> {
+  const settings = { executablePath, headless: true, args: ARGS, ...options };
+  return chromium.launchPersistentContext(directory, settings);
 }

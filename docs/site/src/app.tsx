@@ -1,0 +1,72 @@
+/** The page: takes files, opens them in the worker, and shows them. */
+import { useCallback, useMemo, useState } from "preact/hooks";
+import { ActivityBar } from "./activity-bar.tsx";
+import { FileChooser } from "./file-chooser.tsx";
+import { InspectView } from "./inspect-view.tsx";
+import { useActivity } from "./use-activity.ts";
+import type { GivenFile, InspectedTensor, OpenedCheckpoint } from "./worker/protocol.ts";
+import { createWorkerClient } from "./worker-client.ts";
+
+const ADVICE =
+  "Choose the whole file again, or all files of the model's folder. A file that is cut off has to be downloaded again.";
+
+/** An open checkpoint. Each opening has its own number, so that views begin again. */
+interface Opening {
+  readonly number: number;
+  readonly opened: OpenedCheckpoint;
+  readonly inspected: ReadonlyMap<string, InspectedTensor>;
+}
+
+function startWorker(): Worker {
+  return new Worker(new URL("./worker/main.ts", import.meta.url), { type: "module" });
+}
+
+export function App() {
+  const client = useMemo(() => createWorkerClient(startWorker), []);
+  const activity = useActivity();
+  const [opening, setOpening] = useState<Opening | null>(null);
+  const { run } = activity;
+  const open = useCallback(
+    (files: readonly GivenFile[] | null): void => {
+      void run("Reading tensors", ADVICE, async (context) => {
+        setOpening(null);
+        const given = files ?? (await client.run("example", null, context));
+        const opened = await client.run("open", given, context);
+        const count = `${opened.tensors.length} tensors`;
+        setOpening((last) => ({ number: (last?.number ?? 0) + 1, opened, inspected: new Map() }));
+        const found = await client.run("inspect", null, context);
+        const inspected = new Map(found.map((tensor) => [tensor.name, tensor]));
+        setOpening((last) => last && { ...last, inspected });
+        return `${opened.path}: ${count} read.`;
+      });
+    },
+    [client, run],
+  );
+  const openFiles = useCallback((files: readonly GivenFile[]) => open(files), [open]);
+  const openExample = useCallback(() => open(null), [open]);
+  return (
+    <>
+      <header>
+        <h1>Espalier</h1>
+        <p>
+          Inspect a checkpoint and verify its sparsity, in this page. All work is done by the code
+          of the commands <code>inspect</code> and <code>verify</code> in this browser; nothing is
+          uploaded.
+        </p>
+      </header>
+      <main>
+        <FileChooser onFiles={openFiles} onExample={openExample} />
+        <ActivityBar activity={activity} />
+        {opening !== null && (
+          <InspectView
+            key={opening.number}
+            client={client}
+            activity={activity}
+            opened={opening.opened}
+            inspected={opening.inspected}
+          />
+        )}
+      </main>
+    </>
+  );
+}

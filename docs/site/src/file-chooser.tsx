@@ -1,0 +1,91 @@
+/** Takes files by dropping or choosing them. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { chosenFiles, droppedFiles } from "./given-files.ts";
+import type { GivenFile } from "./worker/protocol.ts";
+
+interface FileChooserProps {
+  readonly onFiles: (files: readonly GivenFile[]) => void;
+  readonly onExample: () => void;
+}
+
+/** Takes files that are dropped anywhere on the page. */
+function useDrop(onFiles: FileChooserProps["onFiles"]): boolean {
+  const [isOver, setOver] = useState(false);
+  useEffect(() => {
+    const over = (event: DragEvent): void => {
+      event.preventDefault();
+      setOver(true);
+    };
+    const leave = (event: DragEvent): void => {
+      if (event.relatedTarget === null) setOver(false);
+    };
+    const drop = async (event: DragEvent): Promise<void> => {
+      event.preventDefault();
+      setOver(false);
+      if (event.dataTransfer === null) return;
+      const files = await droppedFiles(event.dataTransfer);
+      if (files.length > 0) onFiles(files);
+    };
+    addEventListener("dragover", over);
+    addEventListener("dragleave", leave);
+    addEventListener("drop", drop);
+    return () => {
+      removeEventListener("dragover", over);
+      removeEventListener("dragleave", leave);
+      removeEventListener("drop", drop);
+    };
+  }, [onFiles]);
+  return isOver;
+}
+
+interface ChooseButtonProps {
+  readonly label: string;
+  readonly isFolder: boolean;
+  readonly onFiles: FileChooserProps["onFiles"];
+}
+
+function ChooseButton({ label, isFolder, onFiles }: ChooseButtonProps) {
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (input.current !== null) input.current.webkitdirectory = isFolder;
+  }, [isFolder]);
+  return (
+    <>
+      <button type="button" onClick={() => input.current?.click()}>
+        {label}
+      </button>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        hidden
+        aria-label={label}
+        onChange={({ currentTarget }) => {
+          const files = chosenFiles(currentTarget.files);
+          // The same files may be chosen again.
+          currentTarget.value = "";
+          if (files.length > 0) onFiles(files);
+        }}
+      />
+    </>
+  );
+}
+
+export function FileChooser({ onFiles, onExample }: FileChooserProps) {
+  const isOver = useDrop(onFiles);
+  return (
+    <section class={isOver ? "drop over" : "drop"} aria-label="Files">
+      <p>
+        Drop a safetensors file here, all files of a sharded checkpoint, or the folder of a Hugging
+        Face model. The files stay on this computer.
+      </p>
+      <div class="buttons">
+        <ChooseButton label="Choose files" isFolder={false} onFiles={onFiles} />
+        <ChooseButton label="Choose a folder" isFolder onFiles={onFiles} />
+        <button type="button" onClick={onExample}>
+          Use an example
+        </button>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,139 @@
+/** What the page asks of the worker, and what the worker answers. All of it is plain data. */
+
+/** A file that the visitor gave, with its path below what was given. */
+export interface GivenFile {
+  readonly path: string;
+  readonly content: Blob;
+}
+
+/** A tensor before its values are read. */
+export interface ListedTensor {
+  readonly name: string;
+  readonly role: string;
+  readonly axes: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  /** The tensor's layers, by name. A tensor of experts has one for each expert. */
+  readonly layers: readonly string[];
+}
+
+export interface OpenedCheckpoint {
+  readonly path: string;
+  readonly layout: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly tensors: readonly ListedTensor[];
+}
+
+/** What the values of a tensor show. */
+export interface InspectedTensor {
+  readonly name: string;
+  readonly zeros: number;
+  readonly elements: number;
+  readonly nonFinite: number;
+  readonly patterns: readonly { readonly pattern: string; readonly share: number }[];
+  readonly packedLayout: string;
+  readonly packedBytes: number;
+  /** Whether the tensor is the weight of layers, for which zeros and patterns are counted. */
+  readonly isWeight: boolean;
+}
+
+export interface VerifyRequest {
+  readonly pattern: string;
+  readonly exact: boolean;
+  readonly minSparsity: number;
+  readonly tolerance: number;
+  readonly excludeHead: boolean;
+}
+
+export interface VerifiedLayer {
+  readonly name: string;
+  readonly tensor: string;
+  readonly shape: readonly number[];
+  readonly sparseBlocks: number;
+  readonly partialBlocks: number;
+  readonly blocks: number;
+  readonly zeros: number;
+  readonly elements: number;
+}
+
+/** A block that breaks a pattern, as a region of the layer's matrix. */
+export interface Violation {
+  readonly tensor: string;
+  readonly layer: string;
+  readonly row: number;
+  readonly column: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+export interface Verdict {
+  readonly passed: boolean;
+  readonly pattern: string;
+  readonly isGroups: boolean;
+  readonly sparsity: number;
+  readonly faults: readonly string[];
+  readonly account: readonly string[];
+  readonly layers: readonly VerifiedLayer[];
+  readonly violation: Violation | null;
+}
+
+/** How a tensor's values are distributed. */
+export interface Distribution {
+  readonly layer: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly least: number;
+  readonly greatest: number;
+  readonly zeros: number;
+  readonly nonFinite: number;
+  /** Counts of the finite values other than zero, in bins of equal width from `least` to `greatest`. */
+  readonly bins: readonly number[];
+}
+
+/** A part of a layer's matrix, to draw in `width` times `height` pixels. */
+export interface PictureRequest {
+  readonly tensor: string;
+  readonly layer: string;
+  readonly row: number;
+  readonly column: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** For each pixel, row by row, the share of values below it that are not zero, from 0 to 255. */
+export type Picture = Uint8Array;
+
+/** Each task by its name: what it takes and what it returns. */
+export interface Tasks {
+  readonly open: { readonly takes: readonly GivenFile[]; readonly returns: OpenedCheckpoint };
+  readonly example: { readonly takes: null; readonly returns: readonly GivenFile[] };
+  readonly inspect: { readonly takes: null; readonly returns: readonly InspectedTensor[] };
+  readonly verify: { readonly takes: VerifyRequest; readonly returns: Verdict };
+  readonly distribution: {
+    readonly takes: { readonly tensor: string; readonly layer: string };
+    readonly returns: Distribution;
+  };
+  readonly picture: { readonly takes: PictureRequest; readonly returns: Picture };
+}
+
+export type TaskName = keyof Tasks;
+
+/** Progress in steps of any unit. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export type ToWorker =
+  | { readonly kind: "task"; readonly id: number; readonly name: TaskName; readonly input: unknown }
+  | { readonly kind: "cancel"; readonly id: number };
+
+export type FromWorker =
+  | { readonly kind: "progress"; readonly id: number; readonly progress: Progress }
+  | { readonly kind: "done"; readonly id: number; readonly output: unknown }
+  /** The problems in words, one for each. */
+  | { readonly kind: "failed"; readonly id: number; readonly problems: readonly string[] };

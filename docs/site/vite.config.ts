@@ -1,0 +1,35 @@
+/** Builds the site: static files that load nothing from another host. */
+import { defineConfig, type Plugin } from "vite";
+import { REPORT_STYLE } from "../../src/report/style.ts";
+
+const REPORT_CSS = "virtual:report.css";
+
+/** Provides the style sheet of reports as a module, so that the site and reports look alike. */
+function reportStyle(): Plugin {
+  return {
+    name: "report-style",
+    resolveId: (id) => (id === REPORT_CSS ? `\0${REPORT_CSS}` : undefined),
+    load: (id) => (id === `\0${REPORT_CSS}` ? REPORT_STYLE : undefined),
+  };
+}
+
+/** The policy of `index.html`, for workers too, which do not take it from the page. */
+const headers = {
+  "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'",
+};
+
+export default defineConfig({
+  root: import.meta.dirname,
+  base: "./",
+  plugins: [reportStyle()],
+  worker: { format: "es" },
+  esbuild: { jsx: "automatic", jsxImportSource: "preact" },
+  preview: { headers },
+  build: {
+    outDir: "dist",
+    target: "es2022",
+    // The policy forbids addresses of data.
+    assetsInlineLimit: 0,
+    modulePreload: false,
+  },
+});
