@@ -11,6 +11,12 @@ import { addedMetadata, type CopiedFile, type CopySink, copiedFiles, fileNames }
 import type { TensorRole } from "./model-roles.ts";
 import { PACKED_WEIGHTS } from "./packed-checkpoint.ts";
 import {
+  CHECKSUM_METADATA,
+  checkedNames,
+  checksumOf,
+  formatChecksums,
+} from "./packed-checksums.ts";
+import {
   describeStored,
   formatManifest,
   PACKED_METADATA,
@@ -122,16 +128,28 @@ function tensorOptions(
 
 type PackOne = (entry: CheckpointEntry, layouts?: readonly LayoutSpec[]) => Promise<PackedTensor>;
 
-/** Determines the layouts and sizes of all tensors, without keeping their data. */
-async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne) {
+/** What the first pass keeps of the packed tensors. */
+interface ChosenLayouts {
+  readonly tensors: readonly PackedCheckpointTensor[];
+  readonly entries: ReadonlyMap<string, PackedEntry | null>;
+  readonly checksums: ReadonlyMap<string, string>;
+  readonly sizes: ReadonlyMap<string, TensorSize>;
+}
+
+/** Determines the layouts, checksums and sizes of all tensors, without keeping their data. */
+async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne): Promise<ChosenLayouts> {
   const names = new Set(checkpoint.entries.map(({ name }) => name));
   const tensors: PackedCheckpointTensor[] = [];
   const entries = new Map<string, PackedEntry | null>();
+  const checksums = new Map<string, string>();
   const sizes = new Map<string, TensorSize>();
   for (const tensor of checkpoint.entries) {
     const { entry, parts, error } = await packOne(tensor);
     const { name, shape, begin, end } = tensor;
     entries.set(name, entry);
+    const stored = new Map(parts);
+    const checked = checkedNames(name, entry).flatMap((part) => stored.get(part)?.bytes ?? []);
+    checksums.set(name, checksumOf(checked));
     let packedBytes = 0;
     for (const [part, { dtype, shape: extents, bytes }] of parts) {
       if (sizes.has(part) || (part !== name && names.has(part)))
@@ -150,7 +168,7 @@ async function chooseLayouts(checkpoint: Checkpoint, packOne: PackOne) {
       error,
     });
   }
-  return { tensors, entries, sizes };
+  return { tensors, entries, checksums, sizes };
 }
 
 /**
@@ -174,9 +192,10 @@ export async function writePacked(
     onProgress?.(done, total);
     return packed;
   };
-  const { tensors, entries, sizes } = await chooseLayouts(checkpoint, packOne);
+  const layouts = await chooseLayouts(checkpoint, packOne);
+  const { tensors, entries, sizes } = layouts;
   const { metadata, lost: lostMetadata } = mergedMetadata(checkpoint);
-  const { header, order } = packedHeader(metadata, entries, sizes);
+  const { header, order } = packedHeader(metadata, layouts);
   const places = new Map<string, number>();
   let end = header.length;
   for (const part of order) {
@@ -211,23 +230,26 @@ export async function packedFileBytes({
   turn,
   ...options
 }: CheckpointRun & PackOptions): Promise<number> {
-  const { entries, sizes } = await chooseLayouts(checkpoint, async (entry) => {
+  const layouts = await chooseLayouts(checkpoint, async (entry) => {
     await turn?.();
     return packTensor(entry.name, checkpoint.read(entry), options);
   });
-  const { header } = packedHeader(mergedMetadata(checkpoint).metadata, entries, sizes);
-  return header.length + sumOf([...sizes.values()], ({ byteLength }) => byteLength);
+  const { header } = packedHeader(mergedMetadata(checkpoint).metadata, layouts);
+  return header.length + sumOf([...layouts.sizes.values()], ({ byteLength }) => byteLength);
 }
 
-/** Lays out a packed file with its manifest. */
+/** Lays out a packed file with its manifest and checksums. */
 function packedHeader(
   metadata: Readonly<Record<string, string>>,
-  entries: ReadonlyMap<string, PackedEntry | null>,
-  sizes: ReadonlyMap<string, TensorSize>,
+  { entries, checksums, sizes }: ChosenLayouts,
 ) {
   const manifest = new Map<string, PackedEntry>();
   for (const [name, entry] of entries) if (entry !== null) manifest.set(name, entry);
-  return layOutSafetensors(sizes, { ...metadata, [PACKED_METADATA]: formatManifest(manifest) });
+  return layOutSafetensors(sizes, {
+    ...metadata,
+    [PACKED_METADATA]: formatManifest(manifest),
+    [CHECKSUM_METADATA]: formatChecksums(checksums),
+  });
 }
 
 /**

@@ -7,6 +7,13 @@ import { layOutSafetensors, type StoredTensor } from "../io/safetensors.ts";
 import { aliasesIn, METADATA } from "../io/safetensors-header.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 import {
+  CHECKSUM_METADATA,
+  type Checksums,
+  checkedNames,
+  parseChecksums,
+  verifyChecksum,
+} from "./packed-checksums.ts";
+import {
   describeStored,
   matrixShape,
   PACKED_METADATA,
@@ -71,6 +78,24 @@ function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEn
   return layOutSafetensors(sizes).order.flatMap((name) => byName.get(name) ?? []);
 }
 
+/** Reads the stored parts of a tensor and verifies their checksum. */
+function verifiedParts(
+  plain: Checkpoint,
+  parts: ReadonlyMap<string, CheckpointEntry>,
+  checksums: Checksums,
+  names: readonly string[],
+  tensor: string,
+): ReadonlyMap<string, StoredTensor> {
+  const read = new Map<string, StoredTensor>();
+  for (const name of names) {
+    const part = parts.get(name);
+    if (part !== undefined) read.set(name, plain.read(part));
+  }
+  const stored = Array.from(read.values(), ({ bytes }) => bytes);
+  verifyChecksum(plain.path, tensor, checksums, stored);
+  return read;
+}
+
 /**
  * Returns the checkpoint that a packed file unpacks to, or a plain checkpoint as it is. The arrays of a packed tensor
  * are checked when the tensor is read.
@@ -81,6 +106,8 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
   if (file === undefined || text === undefined) return right(plain);
   const manifest = parseManifest(plain.path, text, file.bytes);
   if (isLeft(manifest)) return manifest;
+  const checksums = parseChecksums(plain.path, file.metadata[CHECKSUM_METADATA]);
+  if (isLeft(checksums)) return checksums;
   const { parts, problems } = collectParts(plain, manifest.right);
   if (problems.length > 0) return left(problems);
   const packedEntries = [...manifest.right].map(([name, entry]): CheckpointEntry => {
@@ -99,17 +126,16 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
       },
     };
   });
-  const { [PACKED_METADATA]: _, ...metadata } = file.metadata;
-  const readParts = (wanted: string, entry: PackedEntry): ReadonlyMap<string, StoredTensor> =>
-    new Map(
-      partNames(wanted, entry.stored).flatMap((name) => {
-        const part = parts.get(name);
-        return part === undefined ? [] : [[name, plain.read(part)] as const];
-      }),
-    );
-  const read: Checkpoint["read"] = (wanted) => {
+  const { [PACKED_METADATA]: _, [CHECKSUM_METADATA]: __, ...metadata } = file.metadata;
+  const readParts = (name: string, entry: PackedEntry) =>
+    verifiedParts(plain, parts, checksums.right, checkedNames(name, entry), name);
+  const read: Checkpoint["read"] = (wanted, memory) => {
     const entry = manifest.right.get(wanted.name);
-    if (entry === undefined) return plain.read(wanted);
+    if (entry === undefined) {
+      const tensor = plain.read(wanted, memory);
+      verifyChecksum(plain.path, wanted.name, checksums.right, [tensor.bytes]);
+      return tensor;
+    }
     return getOrThrow(unpackTensor(wanted.name, entry, readParts(wanted.name, entry)));
   };
   const readInt8: Checkpoint["readInt8"] = ({ name }) => {

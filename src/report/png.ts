@@ -1,21 +1,10 @@
 /** Writes PNG images (ISO/IEC 15948) with one bit per pixel. Masks are small, so they are not compressed. */
 
+import { crc32 } from "../core/crc32.ts";
+
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Maximum length of a stored (uncompressed) block in bytes (RFC 1951, 3.2.4). */
 const LONGEST_BLOCK = 0xffff;
-
-const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
-  return value >>> 0;
-});
-
-/** Computes the CRC-32 checksum that PNG uses (reflected polynomial 0xEDB88320). */
-export function crc32(bytes: Uint8Array): number {
-  let value = 0xffffffff;
-  for (const byte of bytes) value = (CRC_TABLE[(value ^ byte) & 0xff] ?? 0) ^ (value >>> 8);
-  return (value ^ 0xffffffff) >>> 0;
-}
 
 /** Computes the Adler-32 checksum of a zlib stream (RFC 1950). */
 function adler32(bytes: Uint8Array): number {

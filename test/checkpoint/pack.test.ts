@@ -7,6 +7,7 @@ import {
   writePacked,
   writeUnpacked,
 } from "../../src/checkpoint/pack.ts";
+import { CHECKSUM_METADATA } from "../../src/checkpoint/packed-checksums.ts";
 import type { RoleOverride } from "../../src/checkpoint/roles.ts";
 import { surveyCheckpoint } from "../../src/checkpoint/survey.ts";
 import { InputError, isLeft } from "../../src/core/either.ts";
@@ -124,26 +125,39 @@ describe("integers with scales of rows", () => {
     expect(error(other, "query.weight") / error(eight, "query.weight")).toBeGreaterThan(3);
   });
 
-  test("of a truncated or altered file are refused or read, never thrown at", async () => {
-    const { file } = await packedWith({ int8: true });
-    const outcome = (bytes: Uint8Array): string => {
-      const opened = openCheckpointFile(memoryFile("model.safetensors", bytes));
-      if (isLeft(opened)) return "refused";
-      for (const entry of opened.right.entries) {
-        try {
-          opened.right.read(entry);
-        } catch (error) {
-          expect(error).toBeInstanceOf(InputError);
-          return "refused";
-        }
+  const outcome = (bytes: Uint8Array): string => {
+    const opened = openCheckpointFile(memoryFile("model.safetensors", bytes));
+    if (isLeft(opened)) return "refused";
+    for (const entry of opened.right.entries) {
+      try {
+        opened.right.read(entry);
+      } catch (error) {
+        expect(error).toBeInstanceOf(InputError);
+        return "refused";
       }
-      return "read";
-    };
+    }
+    return "read";
+  };
+
+  test("of a truncated or altered file are refused", async () => {
+    const { file } = await packedWith({ int8: true });
     expect(outcome(file)).toBe("read");
     for (let length = 0; length < file.length; length += 61)
       expect(outcome(file.subarray(0, length))).toBe("refused");
+    const begin = 8 + Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
+    for (let at = begin; at < file.length; at += 23) {
+      const flipped = file.slice();
+      flipped[at] = (file[at] ?? 0) ^ 1;
+      expect(outcome(flipped)).toBe("refused");
+    }
+  });
+
+  test("of an altered file without checksums are refused or read, never thrown at", async () => {
+    const { file } = await packedWith({ int8: true });
     // Invalid: the integer -128, the scales NaN and -0, and a bit for a block without values.
-    const { tensors: parts, metadata } = readSafetensorsOrThrow(file);
+    const { tensors: parts, metadata: own } = readSafetensorsOrThrow(file);
+    const { [CHECKSUM_METADATA]: checksums, ...metadata } = own;
+    expect(Object.keys(JSON.parse(checksums ?? "{}")).length).toBeGreaterThan(2);
     const altered = (name: string, change: (bytes: Uint8Array) => void): string => {
       const part = parts.get(name);
       if (part === undefined) throw new Error(`expected ${name}`);

@@ -305,11 +305,14 @@ describe("a packed checkpoint", () => {
       'not kept: the metadata by = "you" of model-00002-of-00002.safetensors, which an earlier file has as "me"',
     ]);
     const packedFile = readFileSync(join(to, "model.packed.safetensors"));
-    const { "espalier.packed": manifest, ...metadata } = readSafetensorsOrThrow(
-      new Uint8Array(packedFile),
-    ).metadata;
+    const {
+      "espalier.packed": manifest,
+      "espalier.crc32": checksums,
+      ...metadata
+    } = readSafetensorsOrThrow(new Uint8Array(packedFile)).metadata;
     expect(manifest).toBeDefined();
     expect(metadata).toEqual({ format: "pt", by: "me", one: "1", two: "2" });
+    expect(checksums).toContain("encoder.0.query.weight");
   });
 
   test("of a state dict is for PyTorch, as transformers asks of a file", async () => {
@@ -377,7 +380,10 @@ describe("a packed checkpoint", () => {
 
   test("is refused where its manifest or its parts are not right", async () => {
     const to = await packed(path("model.safetensors"));
-    const { tensors: parts, metadata } = readSafetensorsOrThrow(new Uint8Array(readFileSync(to)));
+    const { tensors: parts, metadata: own } = readSafetensorsOrThrow(
+      new Uint8Array(readFileSync(to)),
+    );
+    const { "espalier.crc32": checksums, ...metadata } = own;
     const altered = (change: (parts: Map<string, StoredTensor>) => string | undefined): string => {
       const copy = new Map(parts);
       const manifest = change(copy) ?? metadata["espalier.packed"] ?? "";
@@ -409,6 +415,12 @@ describe("a packed checkpoint", () => {
       return undefined;
     });
     expect(await refusal(starts)).toMatch(/weight:starts\[0\]: expected 0, got 4294967295/);
+    const read = readSafetensorsOrThrow(new Uint8Array(readFileSync(starts)));
+    const checked = { ...read.metadata, "espalier.crc32": checksums ?? "" };
+    writeFileSync(starts, writeSafetensors(read.tensors, checked));
+    expect(await refusal(starts)).toMatch(
+      /encoder.0.query.weight: expected bytes with the checksum [0-9a-f]{8}, got [0-9a-f]{8}$/m,
+    );
     mkdirSync(path("indexed"));
     writeFileSync(path("indexed", "a.safetensors"), readFileSync(to));
     const names = Object.fromEntries([...parts.keys()].map((one) => [one, "a.safetensors"]));

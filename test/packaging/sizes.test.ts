@@ -18,8 +18,8 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   // 7 kB are SiLU and the GELU of tanh in three WASM modules, 18 kB products with 8-bit weights, 2 kB the architectures.
   "espalier/nn": 194_700,
   // 1.6 kB are the architectures. 0.3 kB are layouts packed in one pass over a weight.
-  // 0.8 kB are matrices of integers with scales of rows.
-  "espalier/sparse": 22_200,
+  // 1.8 kB are matrices of integers with scales of rows, and sub-layers of them without idle units.
+  "espalier/sparse": 23_200,
   // Half of the increase from 43 kB is the Unicode tables of fast tokenizers.
   "espalier/io": 88_000,
   // 14 kB are one-shot pruning of files, with the parser of configurations.
@@ -28,7 +28,7 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   // Everything of a run but its report: kernels, training, tokenizers, row files.
   "espalier/classifier": 331_500,
   // See below for its size with kernels.
-  "espalier/runtime": 54_300,
+  "espalier/runtime": 55_100,
   // 60 kB are fine-tuning from paths: the readers of rows, the tasks of GLUE and the recipes. 1.3 kB are names of models,
   // 0.7 kB rows in memory as files of a task and as gzip data, 1.9 kB reports for phones and refusals of models before
   // their weights are read, 1.5 kB integers with scales of rows,
@@ -78,7 +78,7 @@ describe("what a site downloads for inference", () => {
   it.each(["simd", "fma", "revectorized"])("the runtime with kernels (%s)", (variant) => {
     const total = gzipped("runtime.js") + gzipped(`kernels/${variant}.wasm`);
     expect(total).toBeGreaterThan(40_000);
-    expect(total).toBeLessThan(variant === "revectorized" ? 69_500 : 68_000);
+    expect(total).toBeLessThan(variant === "revectorized" ? 70_600 : 69_200);
   });
 
   it("has code of inference only", async () => {

@@ -1,8 +1,9 @@
 import { inflateSync, crc32 as zlibCrc32 } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { crc32 } from "../../src/core/crc32.ts";
 import { maskPicture, toBase64 } from "../../src/report/page.ts";
-import { crc32, storeAsZlib, writePng } from "../../src/report/png.ts";
+import { storeAsZlib, writePng } from "../../src/report/png.ts";
 
 /** The chunks of a PNG file, each with its checksum verified. */
 function readChunks(bytes: Uint8Array): Map<string, Uint8Array> {
