@@ -11,10 +11,10 @@ import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
 import { pruneCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
-import { pruningMemory } from "../node/pruning-threads.ts";
 import { ELEMENT_CRITERION_NAMES } from "../prune/criteria.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import type { StatedModel } from "../run/model-evidence.ts";
+import { pruningMemory } from "../run/pruning-memory.ts";
 import {
   blockWord,
   findCopied,

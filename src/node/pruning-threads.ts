@@ -2,7 +2,6 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
-import { BAND_BYTES } from "../checkpoint/bands.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import {
   type CountTask,
@@ -12,11 +11,10 @@ import {
   tasksHere,
 } from "../checkpoint/pruning-tasks.ts";
 import { InputError, type Problem } from "../core/either.ts";
-import type { PruningKernels } from "../core/pruning-kernels.ts";
-import { type Backend, createBackend } from "../kernels/backend.ts";
+import { createBackend } from "../kernels/backend.ts";
 import { PruningError } from "../prune/layer.ts";
 import type { HalfCounts } from "../prune/layer-scores.ts";
-import { createPruningKernels } from "../train/pruning.ts";
+import { pruningMemory } from "../run/pruning-memory.ts";
 import { openCheckpointOrThrow } from "./checkpoint-reader.ts";
 import { writeAll } from "./files.ts";
 import { scriptError, startScript } from "./worker-script.ts";
@@ -152,22 +150,6 @@ export function pruningThreads({
     prune: async (task) => (await ask({ kind: "prune", task })) as TensorResult,
     stop: async () => {
       await Promise.all(workers.map(({ stop }) => stop()));
-    },
-  };
-}
-
-/** Creates the pruning kernels of a backend, and memory for bands that the kernels use in place. */
-export function pruningMemory(backend: Backend): {
-  readonly kernels: PruningKernels;
-  readonly bandMemory: () => Uint8Array;
-} {
-  const kernels = createPruningKernels(backend);
-  const region = backend.memory.reserve(BAND_BYTES / Float32Array.BYTES_PER_ELEMENT);
-  return {
-    kernels,
-    bandMemory: () => {
-      const { buffer, byteOffset, byteLength } = backend.memory.float32(region);
-      return new Uint8Array(buffer, byteOffset, byteLength);
     },
   };
 }

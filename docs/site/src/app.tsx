@@ -3,7 +3,9 @@ import { useCallback, useMemo, useState } from "preact/hooks";
 import { ActivityBar } from "./activity-bar.tsx";
 import { FileChooser } from "./file-chooser.tsx";
 import { InspectView } from "./inspect-view.tsx";
+import { PruneView } from "./prune-view.tsx";
 import { useActivity } from "./use-activity.ts";
+import { useView, ViewLinks } from "./view-links.tsx";
 import type { GivenFile, InspectedTensor, OpenedCheckpoint } from "./worker/protocol.ts";
 import { createWorkerClient } from "./worker-client.ts";
 
@@ -24,23 +26,25 @@ function startWorker(): Worker {
 export function App() {
   const client = useMemo(() => createWorkerClient(startWorker), []);
   const activity = useActivity();
+  const [view, setView] = useView();
   const [opening, setOpening] = useState<Opening | null>(null);
   const { run } = activity;
   const open = useCallback(
     (files: readonly GivenFile[] | null): void => {
-      void run("Reading tensors", ADVICE, async (context) => {
+      void run("Opening", ADVICE, async (context) => {
         setOpening(null);
         const given = files ?? (await client.run("example", null, context));
         const opened = await client.run("open", given, context);
-        const count = `${opened.tensors.length} tensors`;
         setOpening((last) => ({ number: (last?.number ?? 0) + 1, opened, inspected: new Map() }));
-        const found = await client.run("inspect", null, context);
-        const inspected = new Map(found.map((tensor) => [tensor.name, tensor]));
-        setOpening((last) => last && { ...last, inspected });
-        return `${opened.path}: ${count} read.`;
+        return `${opened.path} is open.`;
       });
     },
     [client, run],
+  );
+  const addInspected = useCallback(
+    (inspected: ReadonlyMap<string, InspectedTensor>) =>
+      setOpening((last) => last && { ...last, inspected }),
+    [],
   );
   const openFiles = useCallback((files: readonly GivenFile[]) => open(files), [open]);
   const openExample = useCallback(() => open(null), [open]);
@@ -49,21 +53,31 @@ export function App() {
       <header>
         <h1>Espalier</h1>
         <p>
-          Inspect a checkpoint and verify its sparsity, in this page. All work is done by the code
-          of the commands <code>inspect</code> and <code>verify</code> in this browser; nothing is
-          uploaded.
+          Inspect, verify and prune a checkpoint in this page. All work is done by the code of the
+          commands <code>inspect</code>, <code>verify</code>, <code>prune</code> and{" "}
+          <code>pack</code> in this browser; nothing is uploaded.
         </p>
+        <ViewLinks view={view} onView={setView} />
       </header>
       <main>
         <FileChooser onFiles={openFiles} onExample={openExample} />
         <ActivityBar activity={activity} />
-        {opening !== null && (
+        {opening !== null && view === "inspect" && (
           <InspectView
             key={opening.number}
             client={client}
             activity={activity}
             opened={opening.opened}
             inspected={opening.inspected}
+            onInspected={addInspected}
+          />
+        )}
+        {opening !== null && view === "prune" && (
+          <PruneView
+            key={opening.number}
+            client={client}
+            activity={activity}
+            opened={opening.opened}
           />
         )}
       </main>

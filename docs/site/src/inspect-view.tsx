@@ -1,5 +1,5 @@
 /** The view "Inspect and verify" of an open checkpoint. */
-import { useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { formatBytes, formatShare } from "../../../src/report/table.ts";
 import { LayerDetail } from "./layer-detail.tsx";
 import { TensorTable } from "./tensor-table.tsx";
@@ -14,6 +14,7 @@ interface InspectViewProps {
   readonly activity: Activity;
   readonly opened: OpenedCheckpoint;
   readonly inspected: ReadonlyMap<string, InspectedTensor>;
+  readonly onInspected: (inspected: ReadonlyMap<string, InspectedTensor>) => void;
 }
 
 /** The formats of checkpoints other than plain safetensors. */
@@ -66,8 +67,8 @@ function Facts({ opened, inspected }: Pick<InspectViewProps, "opened" | "inspect
   );
 }
 
-/** The tensor of a name, or the first weight of layers. */
-function tensorNamed(tensors: OpenedCheckpoint["tensors"], name: string) {
+/** Returns the tensor of a name, or the first weight of layers. */
+export function tensorNamed(tensors: OpenedCheckpoint["tensors"], name: string) {
   return (
     tensors.find((tensor) => tensor.name === name) ??
     tensors.find(({ axes }) => axes !== "") ??
@@ -75,7 +76,33 @@ function tensorNamed(tensors: OpenedCheckpoint["tensors"], name: string) {
   );
 }
 
-export function InspectView({ client, activity, opened, inspected }: InspectViewProps) {
+const ADVICE = "Choose the whole file again; one that is cut off has to be downloaded again.";
+
+/** Reads the values of all tensors, unless that was done before. */
+function useInspection({
+  client,
+  activity: { run },
+  opened,
+  inspected,
+  onInspected,
+}: InspectViewProps) {
+  const inspect = useCallback((): void => {
+    void run("Reading tensors", ADVICE, async (context) => {
+      const found = await client.run("inspect", null, context);
+      onInspected(new Map(found.map((tensor) => [tensor.name, tensor])));
+      return `${opened.path}: ${opened.tensors.length} tensors read.`;
+    });
+  }, [client, run, opened, onInspected]);
+  const isDone = inspected.size > 0;
+  useEffect(() => {
+    if (!isDone) inspect();
+  }, [isDone, inspect]);
+  return inspect;
+}
+
+export function InspectView(props: InspectViewProps) {
+  const { client, activity, opened, inspected } = props;
+  const inspect = useInspection(props);
   const [name, setName] = useQuery("tensor", "");
   const [layerName, setLayerName] = useState("");
   const [violation, setViolation] = useState<Violation | null>(null);
@@ -97,6 +124,13 @@ export function InspectView({ client, activity, opened, inspected }: InspectView
     <>
       <h2>Checkpoint</h2>
       <Facts opened={opened} inspected={inspected} />
+      {inspected.size === 0 && activity.state.kind !== "running" && (
+        <p>
+          <button type="button" onClick={inspect}>
+            Read all values
+          </button>
+        </p>
+      )}
       <VerifyForm client={client} activity={activity} onViolation={showViolation} />
       <h2>Tensors</h2>
       <TensorTable
@@ -109,6 +143,8 @@ export function InspectView({ client, activity, opened, inspected }: InspectView
         {tensor !== undefined && layer !== undefined && (
           <LayerDetail
             client={client}
+            source="given"
+            version={0}
             tensor={tensor}
             layer={layer}
             onLayer={setLayerName}

@@ -2,11 +2,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { Histogram } from "./histogram.tsx";
 import { MaskPicture } from "./mask-picture.tsx";
-import type { Distribution, ListedTensor, Violation } from "./worker/protocol.ts";
+import type { Distribution, ListedTensor, Source, Violation } from "./worker/protocol.ts";
 import { TaskError, type WorkerClient } from "./worker-client.ts";
 
 interface LayerDetailProps {
   readonly client: WorkerClient;
+  readonly source: Source;
+  /** Changes when the values of the source do. */
+  readonly version: number;
   readonly tensor: ListedTensor;
   readonly layer: string;
   readonly onLayer: (layer: string) => void;
@@ -18,11 +21,12 @@ type Loaded =
   | { readonly kind: "loaded"; readonly distribution: Distribution }
   | { readonly kind: "failed"; readonly problems: readonly string[] };
 
-export function LayerDetail({ client, tensor, layer, onLayer, violation }: LayerDetailProps) {
+export function LayerDetail(props: LayerDetailProps) {
+  const { client, source, version, tensor, layer, onLayer, violation } = props;
   const [loaded, setLoaded] = useState<Loaded>({ kind: "loading" });
   useEffect(() => {
     let isCurrent = true;
-    client.run("distribution", { tensor: tensor.name, layer }).then(
+    client.run("distribution", { source, tensor: tensor.name, layer }).then(
       (distribution) => isCurrent && setLoaded({ kind: "loaded", distribution }),
       (error: Error) => {
         const problems = error instanceof TaskError ? error.problems : [error.message];
@@ -32,7 +36,7 @@ export function LayerDetail({ client, tensor, layer, onLayer, violation }: Layer
     return () => {
       isCurrent = false;
     };
-  }, [client, tensor.name, layer]);
+  }, [client, source, version, tensor.name, layer]);
   return (
     <section class="detail" aria-labelledby="detail">
       <h2 id="detail">Values</h2>
@@ -63,6 +67,7 @@ export function LayerDetail({ client, tensor, layer, onLayer, violation }: Layer
           <div>
             <MaskPicture
               client={client}
+              source={source}
               tensor={tensor.name}
               distribution={loaded.distribution}
               violation={violation}

@@ -1,11 +1,12 @@
 /** A picture of a mask, which can be zoomed and moved with buttons, keys, the wheel and a pointer. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { canZoomIn, type MaskView, pixelsOf, type Region, regionOf, scaleOf } from "./mask-view.ts";
-import type { Distribution, Picture, Violation } from "./worker/protocol.ts";
+import type { Distribution, Picture, Source, Violation } from "./worker/protocol.ts";
 import type { WorkerClient } from "./worker-client.ts";
 
 interface MaskPictureProps {
   readonly client: WorkerClient;
+  readonly source: Source;
   readonly tensor: string;
   readonly distribution: Distribution;
   /** The block to outline, if it is in this layer. */
@@ -53,7 +54,10 @@ function draw(
 }
 
 /** Fetches the picture of a view, and draws it again when the colours change. */
-function useDrawing({ client, tensor, distribution, violation }: MaskPictureProps, view: MaskView) {
+function useDrawing(
+  { client, source, tensor, distribution, violation }: MaskPictureProps,
+  view: MaskView,
+) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [drawn, setDrawn] = useState<Drawn | null>(null);
   useEffect(() => {
@@ -61,7 +65,7 @@ function useDrawing({ client, tensor, distribution, violation }: MaskPictureProp
     const region = regionOf(distribution, view);
     const [width, height] = pixelsOf(distribution, view);
     const { layer } = distribution;
-    client.run("picture", { tensor, layer, ...region, width, height }).then(
+    client.run("picture", { source, tensor, layer, ...region, width, height }).then(
       (picture) => isCurrent && setDrawn({ picture, region, width, height }),
       // The files were replaced; the page shows the new ones.
       () => {},
@@ -69,7 +73,7 @@ function useDrawing({ client, tensor, distribution, violation }: MaskPictureProp
     return () => {
       isCurrent = false;
     };
-  }, [client, tensor, distribution, view]);
+  }, [client, source, tensor, distribution, view]);
   useEffect(() => {
     const paint = (): void => {
       if (canvas.current !== null && drawn !== null) draw(canvas.current, drawn, violation);

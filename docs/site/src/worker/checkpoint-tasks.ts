@@ -27,19 +27,15 @@ import {
 import type {
   InspectedTensor,
   OpenedCheckpoint,
-  Progress,
+  Source,
   Tasks,
   Verdict,
   VerifyRequest,
   Violation,
 } from "./protocol.ts";
+import { type PrunedFiles, pack, prune } from "./pruning.ts";
+import type { TaskRun } from "./task-run.ts";
 import { turnsUnder } from "./turns.ts";
-
-/** What a task may use beside its input. */
-export interface TaskRun {
-  readonly signal: AbortSignal;
-  readonly onProgress: (progress: Progress) => void;
-}
 
 export type TaskTable = {
   readonly [Name in keyof Tasks]: (
@@ -48,13 +44,14 @@ export type TaskTable = {
   ) => Promise<Tasks[Name]["returns"]>;
 };
 
-function describe({ checkpoint, survey }: GivenCheckpoint): OpenedCheckpoint {
+function describe({ checkpoint, survey, config }: GivenCheckpoint): OpenedCheckpoint {
   const { path, layout, files } = checkpoint;
   return {
     path,
     layout,
     files: files.length,
     bytes: sumOf(files, ({ bytes }) => bytes),
+    hasConfig: config !== null,
     tensors: survey.map((tensor) => ({
       name: tensor.name,
       role: tensor.role,
@@ -148,28 +145,61 @@ async function verify(
   };
 }
 
-/** Creates the tasks. They share the checkpoint that was opened last. */
+/** The place of a layer in one of the open checkpoints. */
+interface LayerPlace {
+  readonly source: Source;
+  readonly tensor: string;
+  readonly layer: string;
+}
+
+/** Creates the tasks. They share the checkpoint that was opened last, and the one that was made of it last. */
 export function createTasks(): TaskTable {
   let given: GivenCheckpoint | null = null;
-  let last: LayerMatrix | null = null;
+  let pruned: PrunedFiles | null = null;
+  let last: { readonly source: Source; readonly matrix: LayerMatrix } | null = null;
+  let pruning: Promise<unknown> = Promise.resolve();
   const opened = (): GivenCheckpoint =>
     given ?? refuseInput("files", "a checkpoint that is open", "none");
-  const matrixOf = ({ tensor, layer }: { tensor: string; layer: string }): LayerMatrix => {
-    if (last?.tensor === tensor && last.layer === layer) return last;
+  const made = (): PrunedFiles =>
+    pruned ?? refuseInput("files", "a checkpoint that is pruned", "none");
+  const matrixOf = ({ source, tensor, layer }: LayerPlace): LayerMatrix => {
+    const { tensor: name, layer: own } = last?.matrix ?? {};
+    if (last?.source === source && name === tensor && own === layer) return last.matrix;
     // Free the previous matrix before reading the next.
     last = null;
-    last = readMatrix(opened(), tensor, layer);
-    return last;
+    const matrix = readMatrix(source === "given" ? opened() : made().checkpoint, tensor, layer);
+    last = { source, matrix };
+    return matrix;
+  };
+  const replacePruned = async (next: PrunedFiles | null): Promise<void> => {
+    const old = pruned;
+    pruned = next;
+    if (last?.source === "pruned") last = null;
+    await old?.scratch.remove();
   };
   return {
     open: async (files) => {
       [given, last] = [null, null];
+      await replacePruned(null);
       given = await openGiven(files);
       return describe(given);
     },
     example: async () => exampleFiles(),
     inspect: async (_, run) => inspect(opened(), run),
     verify: async (request, run) => verify(opened(), request, run),
+    prune: async (request, run) => {
+      // The kernels have one memory, so a run that is being cancelled has to end first.
+      const before = pruning;
+      const own = before.then(async () => {
+        run.signal.throwIfAborted();
+        const next = await prune(opened(), request, run);
+        await replacePruned(next);
+        return next.report;
+      });
+      pruning = own.catch(() => {});
+      return own;
+    },
+    prunedFiles: async ({ isPacked }, run) => (isPacked ? pack(made(), run) : made().files),
     distribution: async (place) => distributionOf(matrixOf(place)),
     picture: async (request) => pictureOf(matrixOf(request), request),
   };

@@ -29,9 +29,14 @@ export interface GivenCheckpoint {
   readonly checkpoint: Checkpoint;
   readonly stated: StatedModel;
   readonly survey: readonly SurveyedTensor[];
+  /** Its config.json, if that was given. */
+  readonly config: GivenFile | null;
+  /** The index of its files, if it has one. */
+  readonly index: GivenFile | null;
 }
 
-function sourceOf({ path, content }: GivenFile): CheckpointSource {
+/** A file as a source that reads slices. */
+export function blobSource({ path, content }: GivenFile): CheckpointSource {
   const reader = new FileReaderSync();
   return {
     name: path,
@@ -67,7 +72,7 @@ function open(
 ): Either<readonly Problem[], Checkpoint> {
   const sourceAt = (name: string): Either<readonly Problem[], CheckpointSource> => {
     const file = files.get(name);
-    return file === undefined ? refuse(name, "a file", "none") : right(sourceOf(file));
+    return file === undefined ? refuse(name, "a file", "none") : right(blobSource(file));
   };
   if (index !== null) return openShards(path, index, sourceAt);
   const source = sourceAt(path);
@@ -88,5 +93,11 @@ export async function openGiven(given: readonly GivenFile[]): Promise<GivenCheck
     new Map(config === null ? [] : [[HUGGING_FACE_FILES.config, config]]),
   );
   const stated = getOrThrow(await readStatedModel(storage, path));
-  return { checkpoint, stated, survey: surveyCheckpoint(checkpoint, stated.evidence) };
+  return {
+    checkpoint,
+    stated,
+    survey: surveyCheckpoint(checkpoint, stated.evidence),
+    config: files.get(HUGGING_FACE_FILES.config) ?? null,
+    index: INDEX.test(path) ? (files.get(path) ?? null) : null,
+  };
 }

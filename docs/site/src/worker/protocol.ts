@@ -24,6 +24,8 @@ export interface OpenedCheckpoint {
   readonly files: number;
   readonly bytes: number;
   readonly tensors: readonly ListedTensor[];
+  /** Whether its config.json was given, which may decide the order of layers. */
+  readonly hasConfig: boolean;
 }
 
 /** What the values of a tensor show. */
@@ -79,6 +81,44 @@ export interface Verdict {
   readonly violation: Violation | null;
 }
 
+/** The options of the command `prune` that the page offers. */
+export interface PruneRequest {
+  readonly pattern: string;
+  readonly sparsity: number;
+  readonly scope: "global" | "local";
+  readonly criterion: string;
+  readonly minSparsityPerLayer: number;
+  /** Null: as much as the pattern allows. */
+  readonly maxSparsityPerLayer: number | null;
+  readonly profile: "strict" | "inc";
+  readonly excludeHead: boolean;
+  /** A file with the gradients of the tensors. */
+  readonly gradients: GivenFile | null;
+}
+
+export interface PrunedLayer {
+  readonly name: string;
+  readonly tensor: string;
+  readonly shape: readonly number[];
+  readonly zeros: number;
+  readonly elements: number;
+  readonly bytes: number;
+  readonly packedBytes: number;
+}
+
+export interface PruneReport {
+  readonly layers: readonly PrunedLayer[];
+  readonly pattern: string;
+  readonly prunedBlocks: number;
+  readonly blocks: number;
+  readonly bytes: number;
+  readonly packedBytes: number;
+  readonly account: readonly string[];
+}
+
+/** The checkpoint that was opened, or the one that was made of it by pruning. */
+export type Source = "given" | "pruned";
+
 /** How a tensor's values are distributed. */
 export interface Distribution {
   readonly layer: string;
@@ -94,6 +134,7 @@ export interface Distribution {
 
 /** A part of a layer's matrix, to draw in `width` times `height` pixels. */
 export interface PictureRequest {
+  readonly source: Source;
   readonly tensor: string;
   readonly layer: string;
   readonly row: number;
@@ -114,8 +155,15 @@ export interface Tasks {
   readonly inspect: { readonly takes: null; readonly returns: readonly InspectedTensor[] };
   readonly verify: { readonly takes: VerifyRequest; readonly returns: Verdict };
   readonly distribution: {
-    readonly takes: { readonly tensor: string; readonly layer: string };
+    readonly takes: { readonly source: Source; readonly tensor: string; readonly layer: string };
     readonly returns: Distribution;
+  };
+  /** Prunes into a new checkpoint, which takes the place of the one before. */
+  readonly prune: { readonly takes: PruneRequest; readonly returns: PruneReport };
+  /** The files of the pruned checkpoint, as the command writes them, or packed. */
+  readonly prunedFiles: {
+    readonly takes: { readonly isPacked: boolean };
+    readonly returns: readonly GivenFile[];
   };
   readonly picture: { readonly takes: PictureRequest; readonly returns: Picture };
 }

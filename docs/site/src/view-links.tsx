@@ -1,0 +1,60 @@
+/** The views of the page, each with an address. */
+import { useCallback, useEffect, useState } from "preact/hooks";
+
+const VIEWS = { inspect: "Inspect and verify", prune: "Prune" } as const;
+
+export type View = keyof typeof VIEWS;
+
+function viewInAddress(): View {
+  return new URLSearchParams(location.search).get("view") === "prune" ? "prune" : "inspect";
+}
+
+function addressOf(view: View): string {
+  const url = new URL(location.href);
+  url.searchParams.set("view", view);
+  return url.search;
+}
+
+/** The view in the address, which the browser's buttons change too. */
+export function useView(): readonly [View, (view: View) => void] {
+  const [view, setView] = useState(viewInAddress);
+  useEffect(() => {
+    const follow = (): void => setView(viewInAddress());
+    addEventListener("popstate", follow);
+    return () => removeEventListener("popstate", follow);
+  }, []);
+  const change = useCallback((next: View) => {
+    history.pushState(null, "", addressOf(next));
+    setView(next);
+  }, []);
+  return [view, change];
+}
+
+interface ViewLinksProps {
+  readonly view: View;
+  readonly onView: (view: View) => void;
+}
+
+export function ViewLinks({ view, onView }: ViewLinksProps) {
+  return (
+    <nav aria-label="Views">
+      <ul class="views">
+        {Object.entries(VIEWS).map(([name, title]) => (
+          <li key={name}>
+            <a
+              href={addressOf(name as View)}
+              aria-current={name === view ? "page" : undefined}
+              onClick={(event) => {
+                if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+                event.preventDefault();
+                onView(name as View);
+              }}
+            >
+              {title}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}

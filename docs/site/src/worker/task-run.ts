@@ -1,0 +1,7 @@
+/** What a task may use beside its input. */
+import type { Progress } from "./protocol.ts";
+
+export interface TaskRun {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
