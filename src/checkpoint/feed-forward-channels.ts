@@ -37,20 +37,41 @@ function contributingChannels(
   return columns.map((used, channel) => used & (rows[channel] ?? 0));
 }
 
+/** Returns 1 for each group with a contributing channel, and for an incomplete last group. */
+function contributingGroups(channels: Uint8Array, align: number): Uint8Array {
+  return Uint8Array.from({ length: Math.ceil(channels.length / align) }, (_, group) => {
+    const own = channels.subarray(group * align, (group + 1) * align);
+    return Number(own.length < align || own.includes(1));
+  });
+}
+
+/** How channels are chosen. */
+interface ChannelChoice {
+  /** Whether each layer keeps as many channels as the layer with the most needs. */
+  readonly isUniform: boolean;
+  /** Channels go or stay in groups of this number, from the first on. */
+  readonly align: number;
+}
+
 /**
- * Chooses the channels that stay in each layer, as many in each as the layer with the most needs, but at least one.
- * Layers that need fewer keep their first zero channels too. Channels keep their order.
+ * Chooses the channels that stay in each layer, but at least one. In layers that need fewer than they keep, the first
+ * zero channels stay too. Channels keep their order.
  */
 export function chooseChannels(
   checkpoint: Checkpoint,
   layers: readonly FeedForward[],
+  { isUniform, align }: ChannelChoice,
 ): readonly Int32Array[] {
-  const needed = layers.map((layer) => contributingChannels(checkpoint, layer));
-  const counts = needed.map((one) => one.reduce((sum, bit) => sum + bit, 0));
-  const width = Math.max(1, ...counts);
-  return needed.map((one, i) => {
-    let spare = width - (counts[i] ?? 0);
-    return Int32Array.from(one.keys()).filter((channel) => one[channel] === 1 || spare-- > 0);
+  const channels = layers.map((layer) => contributingChannels(checkpoint, layer));
+  const groups = channels.map((one) => contributingGroups(one, align));
+  const counts = groups.map((one) => one.reduce((sum, bit) => sum + bit, 0));
+  const most = Math.max(1, ...counts);
+  return groups.map((own, i) => {
+    const needed = counts[i] ?? 0;
+    let spare = isUniform ? most - needed : Number(needed === 0);
+    const stays = own.map((bit) => Number(bit === 1 || spare-- > 0));
+    const all = Int32Array.from((channels[i] ?? own).keys());
+    return all.filter((channel) => stays[Math.floor(channel / align)] === 1);
   });
 }
 

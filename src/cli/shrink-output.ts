@@ -31,8 +31,12 @@ export function printShrunkJson(outcome: ShrinkOutcome, { out }: Console): void 
 
 export function printShrunk(outcome: ShrinkOutcome, { out }: Console): void {
   const { from, to, plan, widths, sizes, files, seconds } = outcome;
+  const { channels, shrunkChannels, layers } = widths;
+  const isUniform = new Set(layers).size === 1;
   out.write(
-    `${from}: ${widths.shrunkChannels} of ${widths.channels} channels in each feed-forward layer\n`,
+    isUniform
+      ? `${from}: ${shrunkChannels} of ${channels} channels in each feed-forward layer\n`
+      : `${from}: ${layers.join(", ")} of ${channels} channels in the feed-forward layers, which only Espalier reads\n`,
   );
   if (plan !== null) {
     const { kept, reasons } = plan.choice;

@@ -2,6 +2,7 @@
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { shrinkPlace } from "../node/checkpoint-copies.ts";
+import { WIDTHS } from "../run/shrink-model.ts";
 import { findCopied, withProgress } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { describeRows } from "./inference.ts";
@@ -26,8 +27,12 @@ const TEXT_OPTIONS = {
 const OPTIONS = {
   out: textOption("OUT", "path of the result; nothing may exist there (required)"),
   widths: choiceOption(
-    ["keep", "uniform"],
-    "uniform: remove zero channels of feed-forward layers, as many in each; blocks and groups across channels lose their places (default keep)",
+    WIDTHS,
+    "uniform: remove zero channels of feed-forward layers, as many in each; per-layer: remove all of them, after which only Espalier reads the model (default keep)",
+  ),
+  align: integerOption(
+    { least: 1 },
+    "remove channels in aligned groups of N: widths are multiples of N, and blocks of N outputs keep their places; others lose them (default 1)",
   ),
   vocabularyFrom: textsOption(
     "FILE",
@@ -40,7 +45,7 @@ export const shrinkCommand: Command = defineCommand({
   name: "shrink",
   summary: "write a copy of a model with fewer channels and tokens",
   description: [
-    "IN is a directory, or a model in the Hugging Face cache, of an encoder. With --widths uniform, channels of feed-forward layers that are zero are removed, as many in each layer. OUT is either complete or absent, and a model of the same kind.",
+    "IN is a directory, or a model in the Hugging Face cache, of an encoder. With --widths uniform, channels of feed-forward layers that are zero are removed, as many in each layer; with per-layer, all of them, and config.json states the width of each layer in a key of Espalier's own. OUT is either complete or absent, and a model of the same kind.",
     "With --vocabulary-from, the tokens of the given texts stay, with special tokens and single characters; all others are removed from the embeddings and from the tokenizer's files, and ids are renumbered. The tokenizer is WordPiece or byte-level BPE. A text whose tokens all stay has the same logits, bit for bit. With --keep, less frequent tokens of the texts are removed, too: they are divided into pieces that stay.",
   ],
   positionals: ["IN"],

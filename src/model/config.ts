@@ -15,6 +15,11 @@ import type { EncoderFields } from "./encoder-fields.ts";
 /** The configuration of a sequence classifier, from a config.json of transformers. */
 export interface ModelConfig extends EncoderFields {
   readonly modelType: EncoderType;
+  /**
+   * The width of each feed-forward layer; null if all have `intermediateSize`. Only this library's copies of models with
+   * fewer channels state it, as `{"espalier": {"intermediate_sizes": [...]}}`.
+   */
+  readonly intermediateSizes: readonly number[] | null;
   /** Number of outputs: classes, labels, or values of regression. */
   readonly labels: number;
   /** What the outputs mean; null if the file does not say. Then labels decide, as in transformers. */
@@ -49,17 +54,33 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
   const reader = new ConfigReader(source);
   reader.requireEmpty("pruned_heads");
   const fields = ARCHITECTURES[modelType].read(reader);
+  const intermediateSizes = readIntermediateSizes(reader, fields.layers);
   const labels = readLabels(reader);
   const problemType = readProblemType(reader, labels);
   return unlessProblems(
     reader.problems,
-    Object.freeze({ modelType, ...fields, labels, problemType, source }),
+    Object.freeze({ modelType, ...fields, intermediateSizes, labels, problemType, source }),
   );
 }
 
 /** Like {@link parseModelConfig}, but throws an `InputError` with every problem. */
 export function parseModelConfigOrThrow(json: unknown): ModelConfig {
   return getOrThrow(parseModelConfig(json));
+}
+
+/** Reads the key `espalier`, which other programs do not know. */
+function readIntermediateSizes(reader: ConfigReader, layers: number): readonly number[] | null {
+  const value = reader.source.espalier ?? null;
+  if (value === null) return null;
+  const { intermediate_sizes: sizes = [], ...others } = Object(value) as Record<string, unknown>;
+  const isSize = (size: unknown) => Number.isSafeInteger(size) && Number(size) > 0;
+  const isValid = Array.isArray(sizes) && sizes.length === layers && sizes.every(isSize);
+  if (isValid && Object.keys(others).length === 0) return Object.freeze([...sizes]);
+  reader.reject(
+    "espalier",
+    `an object with intermediate_sizes, ${layers} positive integers, alone`,
+  );
+  return null;
 }
 
 /** Reads `num_labels`. Default: the number of names in `id2label`, or 2. */

@@ -20,14 +20,22 @@ export interface ModuleDescription {
 
 /** Lists every module of a model, with the names that transformers uses and in the same order. */
 export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
-  const { hiddenSize: hidden, intermediateSize } = config;
+  const { hiddenSize: hidden } = config;
   const { embeddings, layers, head } = modelNames(config);
   return [
     ...embeddingModules(embeddings, config),
-    ...layers.flatMap((layer) => layerModules(layer, hidden, intermediateSize)),
+    ...layers.flatMap((layer, i) => layerModules(layer, hidden, intermediateSizeOf(config, i))),
     moduleOf("linear", head.dense, hidden, hidden),
     moduleOf("linear", head.classifier, config.labels, hidden),
   ];
+}
+
+/** Returns the width of a feed-forward layer. */
+export function intermediateSizeOf(
+  { intermediateSize, intermediateSizes }: ModelConfig,
+  layer: number,
+): number {
+  return intermediateSizes?.[layer] ?? intermediateSize;
 }
 
 function embeddingModules(

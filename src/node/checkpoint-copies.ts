@@ -32,6 +32,7 @@ import {
   type ShrinkRun,
   type ShrinkSettings,
   type ShrunkModel,
+  WIDTHS,
   writeShrunkModel,
 } from "../run/shrink-model.ts";
 import { COPY_OPTIONS, checkCheckpoint, checkCopy, checkPath, checkScript } from "./arguments.ts";
@@ -248,6 +249,7 @@ const SHRINK_OPTIONS: readonly string[] = Object.keys({
   from: true,
   to: true,
   widths: true,
+  align: true,
   vocabularyFrom: true,
   keep: true,
   check: true,
@@ -260,13 +262,14 @@ const SHRINK_OPTIONS: readonly string[] = Object.keys({
 
 function checkShrinkOptions(options: ShrinkOptions): void {
   checkOptions("options", options, SHRINK_OPTIONS);
-  const { from, to, widths, vocabularyFrom, keep, check, task, tokenizer } = options;
+  const { from, to, widths, align, vocabularyFrom, keep, check, task, tokenizer } = options;
   const { rowOptions, signal, onProgress } = options;
   checkString("from", from);
   checkPath("to", to);
   for (const [name, paths] of Object.entries({ vocabularyFrom, check }))
     checkKind(paths === undefined || isStrings(paths), name, "an array of paths", paths);
-  if (widths !== undefined) checkOneOf("widths", widths, ["keep", "uniform"]);
+  if (widths !== undefined) checkOneOf("widths", widths, WIDTHS);
+  if (align !== undefined) checkInteger("align", align, 1);
   if (keep !== undefined) checkInteger("keep", keep);
   if (task !== undefined) checkOneOf("task", task, GLUE_TASK_NAMES);
   if (tokenizer !== undefined) checkOneOf("tokenizer", tokenizer, TOKENIZER_KINDS);

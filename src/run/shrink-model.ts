@@ -8,6 +8,8 @@ import type { GlueTask } from "../io/glue.ts";
 import type { TokenizerKind } from "../io/hugging-face.ts";
 import { optionProblems, type RowOptions } from "../io/rows/options.ts";
 import { toProblem } from "../io/rows/problems.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { intermediateSizeOf } from "../model/modules.ts";
 import { rowOptionsFor } from "./model-labels.ts";
 import { readPredictionRows } from "./prediction-rows.ts";
 import type { InferenceRows } from "./row-passes.ts";
@@ -18,15 +20,28 @@ import {
   readVocabulary,
   type ShrinkableDirectory,
   tokenTensors,
-  withWidth,
+  withWidths,
 } from "./shrinkable-directory.ts";
 import { type FileMap, kindProblem, type RunStorage } from "./storage.ts";
 import { readTaskTexts } from "./task-rows.ts";
 
+/** What happens to the widths of feed-forward layers. */
+export type Widths = "keep" | "uniform" | "per-layer";
+
+export const WIDTHS: readonly Widths[] = ["keep", "uniform", "per-layer"];
+
 /** What a smaller copy of a model lacks. */
 export interface ShrinkSettings {
-  /** `uniform`: remove zero channels of feed-forward layers, as many in each. Default `keep`. */
-  readonly widths?: "keep" | "uniform";
+  /**
+   * `uniform`: remove zero channels of feed-forward layers, as many in each. `per-layer`: remove all of them; then only
+   * this library reads the copy. Default `keep`.
+   */
+  readonly widths?: Widths;
+  /**
+   * Channels are removed in aligned groups of this number, so that widths are multiples of it and blocks of as many
+   * outputs keep their places. Default 1.
+   */
+  readonly align?: number;
   /** Paths of texts whose tokens stay, such as training rows. Default: all tokens stay. */
   readonly vocabularyFrom?: readonly string[];
   /** How many of these tokens stay, the most frequent first, beside special tokens and single characters. Default all. */
@@ -60,8 +75,12 @@ export interface ShrinkRun extends ShrinkSettings {
 export interface ShrunkModel {
   /** Null if the vocabulary stays. */
   readonly plan: VocabularyPlan | null;
-  /** The number of channels in each feed-forward layer. */
-  readonly widths: { readonly channels: number; readonly shrunkChannels: number };
+  /** The largest number of channels in a feed-forward layer before and after, and the number in each layer after. */
+  readonly widths: {
+    readonly channels: number;
+    readonly shrunkChannels: number;
+    readonly layers: readonly number[];
+  };
   readonly sizes: ShrunkSizes;
   /** The bytes of files with ids before and after. */
   readonly files: readonly {
@@ -81,6 +100,8 @@ const TEXT_SETTINGS = ["keep", "check", "task", "tokenizer"] as const;
 async function requestProblems(request: ShrinkRun): Promise<readonly Problem[]> {
   const { storage, vocabularyFrom = [], check = [], task, rowOptions = {} } = request;
   const given = Object.keys(rowOptions);
+  if (request.align !== undefined && (request.widths ?? "keep") === "keep")
+    return [{ path: "`align`", expected: "`widths` uniform or per-layer beside it", got: "none" }];
   if (vocabularyFrom.length === 0)
     return [...TEXT_SETTINGS.filter((key) => Object.hasOwn(request, key)), ...given].map((key) => ({
       ...{ path: `\`${key}\``, expected: "`vocabularyFrom` beside it", got: "none" },
@@ -131,15 +152,23 @@ async function openTask(
 
 /** Narrower feed-forward layers. */
 interface Narrowed {
-  readonly width: number;
+  readonly widths: readonly number[];
   readonly cuts: ReadonlyMap<string, TensorCut>;
   /** The directory with the new config.json, which is also in `files`. */
   readonly directory: ShrinkableDirectory;
   readonly files: FileMap;
 }
 
-/** Removes channels that are zero. Null if a layer needs all. @throws InputError if tensors are not found */
-function narrowed(directory: ShrinkableDirectory, checkpoint: Checkpoint): Narrowed | null {
+/** Removes channels that are zero. Null if no layer has any. @throws InputError if tensors are not found */
+function narrowed(
+  directory: ShrinkableDirectory,
+  checkpoint: Checkpoint,
+  { widths: asked = "keep", align = 1 }: ShrinkSettings,
+): Narrowed | null {
+  if (asked === "keep") return null;
+  const isUniform = asked === "uniform";
+  if (isUniform && directory.config.intermediateSizes !== null)
+    refuseInput(directory.name, "`widths` per-layer for a model with such widths", "uniform");
   const layers = getOrThrow(feedForwardLayers(directory.config, checkpoint));
   if (layers === undefined)
     refuseInput(
@@ -148,14 +177,19 @@ function narrowed(directory: ShrinkableDirectory, checkpoint: Checkpoint): Narro
       "others",
     );
   if (layers.length === 0) return null;
-  const channels = chooseChannels(checkpoint, layers);
-  const width = channels[0]?.length ?? 0;
-  if (width === directory.config.intermediateSize) return null;
-  const files = new Map([withWidth(directory, width)]);
+  const channels = chooseChannels(checkpoint, layers, { isUniform, align });
+  const widths = channels.map(({ length }) => length);
+  if (widths.join() === currentWidths(directory.config).join()) return null;
+  const files = new Map([withWidths(directory, widths)]);
   return {
-    ...{ width, files, cuts: channelCuts(layers, channels) },
+    ...{ widths, files, cuts: channelCuts(layers, channels) },
     directory: { ...directory, files: new Map([...directory.files, ...files]) },
   };
+}
+
+/** The width of each feed-forward layer. */
+function currentWidths(config: ModelConfig): readonly number[] {
+  return Array.from({ length: config.layers }, (_, layer) => intermediateSizeOf(config, layer));
 }
 
 /** Plans a smaller vocabulary. Null without texts. */
@@ -192,15 +226,16 @@ export async function writeShrunkModel(request: ShrinkRun): Promise<ShrunkModel>
   const directory = getOrThrow(await readShrinkable(storage, place, "IN"));
   const checkpoint = getOrThrow(await open());
   try {
-    const narrow = request.widths === "uniform" ? narrowed(directory, checkpoint) : null;
+    const narrow = narrowed(directory, checkpoint, request);
     const small = await withoutTokens(narrow?.directory ?? directory, checkpoint, request);
     if (narrow === null && small === null)
       refuseInput(
         place.name,
-        "`vocabularyFrom`, or `widths` uniform and zero channels in each feed-forward layer",
+        "`vocabularyFrom`, or `widths` and zero channels in feed-forward layers",
         "neither",
       );
-    const { intermediateSize: channels } = directory.config;
+    const before = currentWidths(directory.config);
+    const layers = narrow?.widths ?? before;
     const cuts = new Map([...(narrow?.cuts ?? []), ...(small?.cuts ?? [])]);
     const changed = new Map([...(narrow?.files ?? []), ...(small?.plan.files ?? [])]);
     const sizes = await writeShrunk(
@@ -209,7 +244,7 @@ export async function writeShrunkModel(request: ShrinkRun): Promise<ShrunkModel>
     );
     return {
       plan: small?.plan ?? null,
-      widths: { channels, shrunkChannels: narrow?.width ?? channels },
+      widths: { channels: Math.max(...before), shrunkChannels: Math.max(...layers), layers },
       sizes,
       files: [...changed].map(([name, { length: shrunkBytes }]) => {
         return { name, bytes: directory.files.get(name)?.length ?? 0, shrunkBytes };

@@ -35,6 +35,7 @@ import { encodeUtf8 } from "../io/text.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import { ARCHITECTURES } from "../model/architectures.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
+import { intermediateSizeOf } from "../model/modules.ts";
 import { modelNames, namesOfModule } from "../model/names.ts";
 import { parameterList } from "../model/parameters.ts";
 import {
@@ -163,14 +164,17 @@ export function tokenTensors(
   );
 }
 
-/** Returns config.json with another width of feed-forward layers. */
-export function withWidth(
+/** Returns config.json with other widths of feed-forward layers. */
+export function withWidths(
   { config, files }: ShrinkableDirectory,
-  width: number,
+  widths: readonly number[],
 ): readonly [name: string, bytes: Uint8Array] {
   const key = config.modelType === "distilbert" ? "hidden_dim" : "intermediate_size";
-  const json = getOrThrow(readHuggingFaceConfig(files));
-  return [CONFIG, encodeUtf8(formatPythonJson({ ...json, [key]: width }))];
+  const { espalier: _, ...json } = getOrThrow(readHuggingFaceConfig(files));
+  const isUniform = new Set(widths).size === 1;
+  const own = isUniform ? {} : { espalier: { intermediate_sizes: widths } };
+  const changed = { ...json, [key]: Math.max(...widths), ...own };
+  return [CONFIG, encodeUtf8(formatPythonJson(changed))];
 }
 
 /** Finds the tensors of feed-forward layers. Undefined if a tensor is missing, shared, or of another shape. */
@@ -178,7 +182,7 @@ export function feedForwardLayers(
   config: ModelConfig,
   { path, entries, tied }: Checkpoint,
 ): Either<readonly Problem[], readonly FeedForward[] | undefined> {
-  const { modelType, hiddenSize: hidden, intermediateSize: channels } = config;
+  const { modelType, hiddenSize: hidden } = config;
   const shared = new Set([...tied].flat());
   return pipe(
     canonicalNames(modelType, new Map(entries.map((entry) => [entry.name, entry]))),
@@ -189,7 +193,8 @@ export function feedForwardLayers(
         const isFit = entry?.shape.join() === shape.join() && !shared.has(entry.name);
         return isFit && isFloatingPoint(entry.dtype) ? entry : undefined;
       };
-      const layers = modelNames(config).layers.flatMap((layer): readonly FeedForward[] => {
+      const layers = modelNames(config).layers.flatMap((layer, i): readonly FeedForward[] => {
+        const channels = intermediateSizeOf(config, i);
         const [first, second] = [namesOfModule(layer.intermediate), namesOfModule(layer.output)];
         const intermediate = find(first.weight, channels, hidden);
         const bias = find(first.bias, channels);

@@ -66,9 +66,11 @@ const EMPTY: Layer = {
   ],
 };
 
+const UNIFORM = { isUniform: true, align: 1 };
+
 test("chooseChannels keeps those that contribute, and zero ones up to the widest layer", () => {
   const { checkpoint, layers } = opened([SPARSE, EMPTY]);
-  expect(chooseChannels(checkpoint, layers).map((one) => [...one])).toEqual([
+  expect(chooseChannels(checkpoint, layers, UNIFORM).map((one) => [...one])).toEqual([
     [2, 3],
     [0, 1],
   ]);
@@ -76,7 +78,53 @@ test("chooseChannels keeps those that contribute, and zero ones up to the widest
 
 test("chooseChannels keeps one channel of layers that contribute nothing", () => {
   const { checkpoint, layers } = opened([EMPTY, EMPTY]);
-  expect(chooseChannels(checkpoint, layers).map((one) => [...one])).toEqual([[0], [0]]);
+  expect(chooseChannels(checkpoint, layers, UNIFORM).map((one) => [...one])).toEqual([[0], [0]]);
+});
+
+test("chooseChannels keeps as many as each layer needs", () => {
+  const { checkpoint, layers } = opened([SPARSE, EMPTY]);
+  const chosen = chooseChannels(checkpoint, layers, { isUniform: false, align: 1 });
+  expect(chosen.map((one) => [...one])).toEqual([[2, 3], [0]]);
+});
+
+test.each([
+  [
+    2,
+    true,
+    [
+      [2, 3],
+      [0, 1],
+    ],
+  ],
+  [
+    2,
+    false,
+    [
+      [2, 3],
+      [0, 1],
+    ],
+  ],
+  [
+    3,
+    true,
+    [
+      [0, 1, 2, 3],
+      [0, 1, 2, 3],
+    ],
+  ],
+  [3, false, [[0, 1, 2, 3], [3]]],
+  [
+    4,
+    false,
+    [
+      [0, 1, 2, 3],
+      [0, 1, 2, 3],
+    ],
+  ],
+])("chooseChannels keeps whole groups of %s, and an incomplete one", (align, isUniform, kept) => {
+  const { checkpoint, layers } = opened([SPARSE, EMPTY]);
+  const chosen = chooseChannels(checkpoint, layers, { isUniform, align });
+  expect(chosen.map((one) => [...one])).toEqual(kept);
 });
 
 test("chooseChannels counts NaN as a contribution", () => {
@@ -89,7 +137,7 @@ test("chooseChannels counts NaN as a contribution", () => {
       ],
     },
   ]);
-  expect(chooseChannels(checkpoint, layers).map((one) => [...one])).toEqual([[0, 2, 3]]);
+  expect(chooseChannels(checkpoint, layers, UNIFORM).map((one) => [...one])).toEqual([[0, 2, 3]]);
 });
 
 test("channelCuts cuts rows before the activation, and columns after it", () => {

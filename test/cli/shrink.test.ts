@@ -210,6 +210,40 @@ describe("espalier shrink", () => {
     });
   });
 
+  test.each([
+    ["sparse-bert", [], [22, 26]],
+    ["sparse-distilbert", [], [22, 26]],
+    ["sparse-bert", ["--align", "4"], [24, 28]],
+  ])("%s: removes zero channels of each layer", async (name, align, widths) => {
+    const { to, out } = await shrunk(path(name), "--widths", "per-layer", ...align);
+    expect(out).toContain(
+      `${path(name)}: ${widths.join(", ")} of 32 channels in the feed-forward layers, which only Espalier reads\n`,
+    );
+    const config = JSON.parse(readFileSync(join(to, "config.json"), "utf8"));
+    expect(config.espalier).toEqual({ intermediate_sizes: widths });
+    const expected = await resultsOf(path(name), TEXTS);
+    expect(await resultsOf(to, TEXTS)).toEqual(expected);
+    const packedTo = target();
+    expect((await espalier(["pack", to, "--out", packedTo])).code).toBe(0);
+    expect(await resultsOf(packedTo, TEXTS)).toEqual(expected);
+    const exported = await espalier(["export", to, "--out", `${target()}.onnx`]);
+    expect(exported).toMatchObject({ code: 0 });
+  });
+
+  test("trains a model with a width for each layer, and keeps them", async () => {
+    const { to } = await shrunk(path("sparse-bert"), "--widths", "per-layer", "--align", "4");
+    const rows = path("training.csv");
+    const texts = ["an oak", "the trees", "a wall", "trees grow"];
+    const lines = Array.from({ length: 192 }, (_, i) => `${i % 2},${texts[i % 4]}\n`);
+    writeFileSync(rows, `label,text\n${lines.join("")}`);
+    const out = target();
+    const argv = ["finetune", "--train-file", rows, "--validation-file", rows, "--model", to];
+    const ran = await espalier([...argv, "--out", out, "--num-train-epochs", "1"]);
+    expect(ran).toMatchObject({ code: 0 });
+    const config = JSON.parse(readFileSync(join(out, "sparse", "config.json"), "utf8"));
+    expect(config.espalier).toEqual({ intermediate_sizes: [24, 28] });
+  });
+
   test("removes channels alone, or tokens alone", async () => {
     const to = target();
     const { code, out } = await espalier([
@@ -226,7 +260,7 @@ describe("espalier shrink", () => {
     expect(vocabulary(to)).toBe(vocabulary(path("sparse-bert")));
     const kept = await shrunk(path("sparse-bert"), "--json");
     expect(JSON.parse(kept.out)).toMatchObject({
-      widths: { channels: 32, shrunkChannels: 32 },
+      widths: { channels: 32, shrunkChannels: 32, layers: [32, 32] },
       tensors: [{ name: "bert.embeddings.word_embeddings.weight" }],
     });
   });
@@ -274,12 +308,26 @@ describe("espalier shrink refuses", () => {
 
   test("to copy a model that has nothing to remove, and options that need texts", async () => {
     const nothing =
-      "expected --vocabulary-from, or --widths uniform and zero channels in each feed-forward layer, got neither\n";
+      "expected --vocabulary-from, or --widths and zero channels in feed-forward layers, got neither\n";
     expect(await refusal(path("sparse-bert"))).toBe(`/sparse-bert: ${nothing}`);
     expect(await refusal(path("slow"), "--widths", "uniform")).toBe(`/slow: ${nothing}`);
     expect(await refusal(path("sparse-bert"), "--keep", "3", "--text-column", "text")).toBe(
       "--keep: expected --vocabulary-from beside it, got none\n" +
         "--text-column: expected --vocabulary-from beside it, got none\n",
+    );
+  });
+
+  test("uniform widths of a model with a width for each layer, and groups of channels that stay", async () => {
+    const { to } = await shrunk(path("sparse-bert"), "--widths", "per-layer");
+    expect(await refusal(to, "--widths", "uniform")).toMatch(
+      /: expected --widths per-layer for a model with such widths, got uniform\n$/,
+    );
+    expect(await refusal(to, "--widths", "per-layer")).toMatch(/, got neither\n$/);
+    expect(await refusal(path("sparse-bert"), "--align", "4", ...texts())).toBe(
+      "--align: expected --widths uniform or per-layer beside it, got none\n",
+    );
+    expect(await refusal(path("sparse-bert"), "--align", "0", "--widths", "uniform")).toMatch(
+      /^--align: expected an integer at least 1, got "0"\n$/,
     );
   });
 

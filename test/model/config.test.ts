@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { InputError, isLeft } from "../../src/core/either.ts";
+import { getOrThrow, InputError, isLeft } from "../../src/core/either.ts";
 import { PROBLEM_TYPES } from "../../src/core/problem-type.ts";
 import { parseModelConfig, parseModelConfigOrThrow } from "../../src/model/config.ts";
 import { moduleList } from "../../src/model/modules.ts";
@@ -25,6 +25,7 @@ describe("a model's config.json", () => {
       embeddingSize: 768,
       hiddenSize: 768,
       intermediateSize: 3072,
+      intermediateSizes: null,
       activation: "gelu",
       hiddenDropout: 0.1,
       attentionDropout: 0.1,
@@ -57,6 +58,34 @@ describe("a model's config.json", () => {
       intermediateSize: 1024,
       maxPositions: 512,
     });
+  });
+
+  it("takes the width of each feed-forward layer from a key of its own", () => {
+    const parse = (espalier: unknown, layers: number = 2) =>
+      parseModelConfig({ model_type: "bert", num_hidden_layers: layers, espalier });
+    const widths = { intermediate_sizes: [3, 7] };
+    const config = getOrThrow(parse(widths));
+    expect(config).toMatchObject({ intermediateSize: 3072, intermediateSizes: [3, 7] });
+    const shapes = moduleList(config).filter(({ name }) => /intermediate|output.dense/.test(name));
+    expect(shapes.map(({ shape }) => shape.join())).toEqual([
+      "768,768",
+      "3,768",
+      "768,3",
+      "768,768",
+      "7,768",
+      "768,7",
+    ]);
+    for (const wrong of [3, "3", [], {}, { intermediate_sizes: [3] }, { ...widths, more: 1 }])
+      expect(parse(wrong)).toMatchObject({
+        left: [
+          {
+            path: "espalier",
+            expected: "an object with intermediate_sizes, 2 positive integers, alone",
+          },
+        ],
+      });
+    for (const wrong of [0, -1, 1.5, "3", null, 2 ** 60])
+      expect(isLeft(parse({ intermediate_sizes: [3, wrong] }))).toBe(true);
   });
 
   it("leaves fewer positions for tokens if RoBERTa's padding id is larger", () => {

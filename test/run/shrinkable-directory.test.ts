@@ -11,7 +11,7 @@ import {
   readVocabulary,
   type ShrinkableDirectory,
   tokenTensors,
-  withWidth,
+  withWidths,
 } from "../../src/run/shrinkable-directory.ts";
 import {
   bytePairFiles,
@@ -124,11 +124,11 @@ describe("feedForwardLayers", () => {
   });
 });
 
-test("withWidth sets the width by the key of the architecture", () => {
-  const widthIn = (config: object, width: number): unknown => {
+test("withWidths sets a common width by the key of the architecture, or that of each layer", () => {
+  const widthIn = (config: object, ...widths: number[]): unknown => {
     const files = textFiles({ "config.json": config });
     const directory = { name: "m", config: parseModelConfigOrThrow(config), files, names: [] };
-    return JSON.parse(new TextDecoder().decode(withWidth(directory, width)[1]));
+    return JSON.parse(new TextDecoder().decode(withWidths(directory, widths)[1]));
   };
   expect(widthIn({ model_type: "electra", intermediate_size: 8 }, 5)).toEqual({
     ...{ model_type: "electra", intermediate_size: 5 },
@@ -136,4 +136,11 @@ test("withWidth sets the width by the key of the architecture", () => {
   expect(widthIn({ model_type: "distilbert" }, 5)).toEqual({
     ...{ model_type: "distilbert", hidden_dim: 5 },
   });
+  const each = { model_type: "bert", num_hidden_layers: 2, intermediate_size: 5 };
+  const stated = { ...each, espalier: { intermediate_sizes: [3, 5] } };
+  expect(widthIn(each, 3, 5)).toEqual(stated);
+  expect(widthIn(stated, 4, 2)).toEqual({
+    ...{ ...each, intermediate_size: 4, espalier: { intermediate_sizes: [4, 2] } },
+  });
+  expect(widthIn(stated, 3, 3)).toEqual({ ...each, intermediate_size: 3 });
 });
