@@ -1,4 +1,5 @@
 /** Builds the site: static files that load nothing from another host. */
+import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 import { REPORT_STYLE } from "../../src/report/style.ts";
 
@@ -18,11 +19,23 @@ const headers = {
   "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'",
 };
 
+/** The path of a file of the package's build. */
+function local(path: string): string {
+  return fileURLToPath(new URL("../../dist/", import.meta.url)) + path;
+}
+
 export default defineConfig({
   root: import.meta.dirname,
   base: "./",
   plugins: [reportStyle()],
   worker: { format: "es" },
+  resolve: {
+    // The package as it is built: what a site of its user loads.
+    alias: [
+      { find: /^espalier\/(.*)\.wasm/, replacement: local("$1.wasm") },
+      { find: /^espalier\/(\w+)$/, replacement: local("$1.js") },
+    ],
+  },
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
   preview: { headers },
   build: {

@@ -157,7 +157,7 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "inspect and verif
   it("is used by keyboard, and by dropping a file", async () => {
     const { page } = await visit(site);
     // Past the links to the views.
-    for (let i = 0; i < 3; i++) await page.keyboard.press("Tab");
+    for (let i = 0; i < 4; i++) await page.keyboard.press("Tab");
     const [chooser] = await Promise.all([
       page.waitForEvent("filechooser"),
       page.keyboard.press("Enter"),

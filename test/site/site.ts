@@ -22,6 +22,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
   ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
 };
 const POLICY = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
 

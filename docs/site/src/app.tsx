@@ -4,6 +4,7 @@ import { ActivityBar } from "./activity-bar.tsx";
 import { FileChooser } from "./file-chooser.tsx";
 import { InspectView } from "./inspect-view.tsx";
 import { PruneView } from "./prune-view.tsx";
+import { RunView } from "./run-view.tsx";
 import { useActivity } from "./use-activity.ts";
 import { useView, ViewLinks } from "./view-links.tsx";
 import type { GivenFile, InspectedTensor, OpenedCheckpoint } from "./worker/protocol.ts";
@@ -15,8 +16,16 @@ const ADVICE =
 /** An open checkpoint. Each opening has its own number, so that views begin again. */
 interface Opening {
   readonly number: number;
+  readonly files: readonly GivenFile[];
   readonly opened: OpenedCheckpoint;
   readonly inspected: ReadonlyMap<string, InspectedTensor>;
+}
+
+let openings = 0;
+
+function nextNumber(): number {
+  openings += 1;
+  return openings;
 }
 
 function startWorker(): Worker {
@@ -35,7 +44,7 @@ export function App() {
         setOpening(null);
         const given = files ?? (await client.run("example", null, context));
         const opened = await client.run("open", given, context);
-        setOpening((last) => ({ number: (last?.number ?? 0) + 1, opened, inspected: new Map() }));
+        setOpening({ number: nextNumber(), files: given, opened, inspected: new Map() });
         return `${opened.path} is open.`;
       });
     },
@@ -53,14 +62,13 @@ export function App() {
       <header>
         <h1>Espalier</h1>
         <p>
-          Inspect, verify and prune a checkpoint in this page. All work is done by the code of the
-          commands <code>inspect</code>, <code>verify</code>, <code>prune</code> and{" "}
-          <code>pack</code> in this browser; nothing is uploaded.
+          Inspect, verify and prune a checkpoint, and run a text classifier, in this page. The code
+          of the commands does all work in this browser; nothing is uploaded.
         </p>
         <ViewLinks view={view} onView={setView} />
       </header>
       <main>
-        <FileChooser onFiles={openFiles} onExample={openExample} />
+        <FileChooser onFiles={openFiles} onExample={view === "run" ? null : openExample} />
         <ActivityBar activity={activity} />
         {opening !== null && view === "inspect" && (
           <InspectView
@@ -79,6 +87,9 @@ export function App() {
             activity={activity}
             opened={opening.opened}
           />
+        )}
+        {opening !== null && view === "run" && (
+          <RunView key={opening.number} client={client} activity={activity} files={opening.files} />
         )}
       </main>
     </>

@@ -5,7 +5,8 @@ import type { GivenFile } from "./worker/protocol.ts";
 
 interface FileChooserProps {
   readonly onFiles: (files: readonly GivenFile[]) => void;
-  readonly onExample: () => void;
+  /** Null: there is no example for the view. */
+  readonly onExample: (() => void) | null;
 }
 
 /** Takes files that are dropped anywhere on the page. */
@@ -82,9 +83,11 @@ export function FileChooser({ onFiles, onExample }: FileChooserProps) {
       <div class="buttons">
         <ChooseButton label="Choose files" isFolder={false} onFiles={onFiles} />
         <ChooseButton label="Choose a folder" isFolder onFiles={onFiles} />
-        <button type="button" onClick={onExample}>
-          Use an example
-        </button>
+        {onExample !== null && (
+          <button type="button" onClick={onExample}>
+            Use an example
+          </button>
+        )}
       </div>
     </section>
   );

@@ -1,12 +1,15 @@
 /** The views of the page, each with an address. */
 import { useCallback, useEffect, useState } from "preact/hooks";
 
-const VIEWS = { inspect: "Inspect and verify", prune: "Prune" } as const;
+const VIEWS = { inspect: "Inspect and verify", prune: "Prune", run: "Run" } as const;
 
 export type View = keyof typeof VIEWS;
 
+const NAMES = Object.keys(VIEWS) as readonly View[];
+
 function viewInAddress(): View {
-  return new URLSearchParams(location.search).get("view") === "prune" ? "prune" : "inspect";
+  const named = new URLSearchParams(location.search).get("view");
+  return NAMES.find((name) => name === named) ?? "inspect";
 }
 
 function addressOf(view: View): string {
@@ -39,18 +42,18 @@ export function ViewLinks({ view, onView }: ViewLinksProps) {
   return (
     <nav aria-label="Views">
       <ul class="views">
-        {Object.entries(VIEWS).map(([name, title]) => (
+        {NAMES.map((name) => (
           <li key={name}>
             <a
-              href={addressOf(name as View)}
+              href={addressOf(name)}
               aria-current={name === view ? "page" : undefined}
               onClick={(event) => {
                 if (event.ctrlKey || event.metaKey || event.shiftKey) return;
                 event.preventDefault();
-                onView(name as View);
+                onView(name);
               }}
             >
-              {title}
+              {VIEWS[name]}
             </a>
           </li>
         ))}

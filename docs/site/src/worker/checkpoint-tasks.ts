@@ -15,6 +15,7 @@ import {
   parsePattern,
 } from "../../../../src/prune/pattern.ts";
 import { accountLines } from "../../../../src/report/account.ts";
+import type { LoadedRuntime } from "./classifying.ts";
 import { exampleFiles } from "./example.ts";
 import { type GivenCheckpoint, openGiven } from "./given-checkpoint.ts";
 import {
@@ -157,6 +158,7 @@ export function createTasks(): TaskTable {
   let given: GivenCheckpoint | null = null;
   let pruned: PrunedFiles | null = null;
   let last: { readonly source: Source; readonly matrix: LayerMatrix } | null = null;
+  let classifier: LoadedRuntime | null = null;
   let pruning: Promise<unknown> = Promise.resolve();
   const opened = (): GivenCheckpoint =>
     given ?? refuseInput("files", "a checkpoint that is open", "none");
@@ -200,6 +202,15 @@ export function createTasks(): TaskTable {
       return own;
     },
     prunedFiles: async ({ isPacked }, run) => (isPacked ? pack(made(), run) : made().files),
+    load: async ({ files, variant }) => {
+      const { loadRuntime } = await import("./classifying.ts");
+      classifier?.dispose();
+      classifier = null;
+      classifier = await loadRuntime(files, variant);
+      return classifier.facts;
+    },
+    classify: async (texts, run) =>
+      (classifier ?? refuseInput("files", "a model that is loaded", "none")).classify(texts, run),
     distribution: async (place) => distributionOf(matrixOf(place)),
     picture: async (request) => pictureOf(matrixOf(request), request),
   };

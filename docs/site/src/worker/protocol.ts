@@ -148,6 +148,33 @@ export interface PictureRequest {
 /** For each pixel, row by row, the share of values below it that are not zero, from 0 to 255. */
 export type Picture = Uint8Array;
 
+/** The kernel variants that the page offers. `fma` is faster; `simd` has the bits of every engine. */
+export type Variant = "simd" | "fma";
+
+export interface LoadedClassifier {
+  readonly labels: readonly string[];
+  readonly variant: string;
+  readonly notices: readonly string[];
+}
+
+/** A text, or a pair of texts. */
+export interface GivenText {
+  readonly text: string;
+  readonly textPair?: string;
+}
+
+export interface ClassifiedText extends GivenText {
+  /** The predicted labels, or the values of regression. */
+  readonly answer: string;
+  /** The probability of each label, in the order of the labels. Empty for regression. */
+  readonly probabilities: readonly number[];
+}
+
+export interface Classified {
+  readonly rows: readonly ClassifiedText[];
+  readonly milliseconds: number;
+}
+
 /** Each task by its name: what it takes and what it returns. */
 export interface Tasks {
   readonly open: { readonly takes: readonly GivenFile[]; readonly returns: OpenedCheckpoint };
@@ -164,6 +191,15 @@ export interface Tasks {
   readonly prunedFiles: {
     readonly takes: { readonly isPacked: boolean };
     readonly returns: readonly GivenFile[];
+  };
+  /** Loads the given files as a classifier. */
+  readonly load: {
+    readonly takes: { readonly files: readonly GivenFile[]; readonly variant: Variant };
+    readonly returns: LoadedClassifier;
+  };
+  readonly classify: {
+    readonly takes: readonly GivenText[];
+    readonly returns: Classified;
   };
   readonly picture: { readonly takes: PictureRequest; readonly returns: Picture };
 }
