@@ -17,7 +17,7 @@ export interface ShrinkOutcome extends ShrunkModel {
 }
 
 export function printShrunkJson(outcome: ShrinkOutcome, { out }: Console): void {
-  const { plan, widths, sizes, files, ...where } = outcome;
+  const { plan, widths, heads, sizes, files, ...where } = outcome;
   const vocabulary = plan && {
     tokens: plan.size,
     shrunkTokens: plan.choice.kept.length,
@@ -26,11 +26,11 @@ export function printShrunkJson(outcome: ShrinkOutcome, { out }: Console): void 
   const { vocabularyFiles = [], checks = [], removed = [] } = plan ?? {};
   const listed = removed.slice(0, LISTED_TOKENS);
   const texts = { vocabulary, vocabularyFiles, checks, removed: listed };
-  out.write(`${JSON.stringify({ ...where, ...texts, widths, ...sizes, files })}\n`);
+  out.write(`${JSON.stringify({ ...where, ...texts, widths, heads, ...sizes, files })}\n`);
 }
 
 export function printShrunk(outcome: ShrinkOutcome, { out }: Console): void {
-  const { from, to, plan, widths, sizes, files, seconds } = outcome;
+  const { from, to, plan, widths, heads, sizes, files, seconds } = outcome;
   const { channels, shrunkChannels, layers } = widths;
   const isUniform = new Set(layers).size === 1;
   out.write(
@@ -38,6 +38,8 @@ export function printShrunk(outcome: ShrinkOutcome, { out }: Console): void {
       ? `${from}: ${shrunkChannels} of ${channels} channels in each feed-forward layer\n`
       : `${from}: ${layers.join(", ")} of ${channels} channels in the feed-forward layers, which only Espalier reads\n`,
   );
+  if (heads.layers.some((count) => count < heads.heads))
+    out.write(`${from}: ${heads.layers.join(", ")} of ${heads.heads} heads in the layers\n`);
   if (plan !== null) {
     const { kept, reasons } = plan.choice;
     out.write(

@@ -2,7 +2,7 @@
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { shrinkPlace } from "../node/checkpoint-copies.ts";
-import { WIDTHS } from "../run/shrink-model.ts";
+import { HEADS, WIDTHS } from "../run/narrowed-layers.ts";
 import { findCopied, withProgress } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { describeRows } from "./inference.ts";
@@ -34,6 +34,10 @@ const OPTIONS = {
     { least: 1 },
     "remove channels in aligned groups of N: widths are multiples of N, and blocks of N outputs keep their places; others lose them (default 1)",
   ),
+  heads: choiceOption(
+    HEADS,
+    "remove: remove attention heads that are zero; one stays in each layer at least (default keep)",
+  ),
   vocabularyFrom: textsOption(
     "FILE",
     "texts whose tokens stay, such as training rows: CSV, TSV, JSON or JSON Lines by name, also compressed; else a text on each line",
@@ -45,7 +49,7 @@ export const shrinkCommand: Command = defineCommand({
   name: "shrink",
   summary: "write a copy of a model with fewer channels and tokens",
   description: [
-    "IN is a directory, or a model in the Hugging Face cache, of an encoder. With --widths uniform, channels of feed-forward layers that are zero are removed, as many in each layer; with per-layer, all of them, and config.json states the width of each layer in a key of Espalier's own. OUT is either complete or absent, and a model of the same kind.",
+    "IN is a directory, or a model in the Hugging Face cache, of an encoder. With --widths uniform, channels of feed-forward layers that are zero are removed, as many in each layer; with per-layer, all of them, and config.json states the width of each layer in a key of Espalier's own. With --heads remove, config.json lists the removed heads as transformers reads them. OUT is either complete or absent, and a model of the same kind.",
     "With --vocabulary-from, the tokens of the given texts stay, with special tokens and single characters; all others are removed from the embeddings and from the tokenizer's files, and ids are renumbered. The tokenizer is WordPiece or byte-level BPE. A text whose tokens all stay has the same logits, bit for bit. With --keep, less frequent tokens of the texts are removed, too: they are divided into pieces that stay.",
   ],
   positionals: ["IN"],

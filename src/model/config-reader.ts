@@ -96,10 +96,4 @@ export class ConfigReader {
   requireConstant(key: string, value: string | boolean): void {
     if ((this.source[key] ?? value) !== value) this.reject(key, describe(value));
   }
-
-  /** Reports a problem if the value has entries. */
-  requireEmpty(key: string): void {
-    const value = this.source[key] ?? {};
-    if (typeof value !== "object" || Object.keys(value).length > 0) this.reject(key, "no entries");
-  }
 }

@@ -20,6 +20,8 @@ export interface ModelConfig extends EncoderFields {
    * fewer channels state it, as `{"espalier": {"intermediate_sizes": [...]}}`.
    */
   readonly intermediateSizes: readonly number[] | null;
+  /** The attention heads that each layer lacks, ascending; null if none does. */
+  readonly prunedHeads: readonly (readonly number[])[] | null;
   /** Number of outputs: classes, labels, or values of regression. */
   readonly labels: number;
   /** What the outputs mean; null if the file does not say. Then labels decide, as in transformers. */
@@ -52,20 +54,48 @@ export function parseModelConfig(json: unknown): Either<readonly Problem[], Mode
     return refuseValue("model_type", `one of ${ENCODER_TYPES.join(", ")}`, source.model_type);
   }
   const reader = new ConfigReader(source);
-  reader.requireEmpty("pruned_heads");
   const fields = ARCHITECTURES[modelType].read(reader);
   const intermediateSizes = readIntermediateSizes(reader, fields.layers);
+  const prunedHeads = readPrunedHeads(reader, fields);
   const labels = readLabels(reader);
   const problemType = readProblemType(reader, labels);
   return unlessProblems(
     reader.problems,
-    Object.freeze({ modelType, ...fields, intermediateSizes, labels, problemType, source }),
+    Object.freeze({
+      ...{ modelType, ...fields, intermediateSizes, prunedHeads },
+      ...{ labels, problemType, source },
+    }),
   );
 }
 
 /** Like {@link parseModelConfig}, but throws an `InputError` with every problem. */
 export function parseModelConfigOrThrow(json: unknown): ModelConfig {
   return getOrThrow(parseModelConfig(json));
+}
+
+/** Reads `pruned_heads`: lists of heads by the number of their layer. A layer keeps at least one head. */
+function readPrunedHeads(
+  reader: ConfigReader,
+  { layers, heads }: EncoderFields,
+): ModelConfig["prunedHeads"] {
+  const value = reader.source.pruned_heads ?? {};
+  const entries = typeof value === "object" ? Object.entries(value) : [["", value]];
+  const lists = Array.from({ length: layers }, (): readonly number[] => []);
+  for (const [layer, list] of entries as readonly (readonly [string, unknown])[]) {
+    const own = Array.isArray(list) ? new Set<unknown>(list) : new Set();
+    const isHead = (head: unknown) =>
+      Number.isInteger(head) && Number(head) >= 0 && Number(head) < heads;
+    const isLayer = /^(0|[1-9]\d*)$/.test(layer) && Number(layer) < layers;
+    if (!isLayer || !Array.isArray(list) || own.size >= heads || ![...own].every(isHead)) {
+      reader.reject(
+        "pruned_heads",
+        `lists of fewer than ${heads} heads for layers below ${layers}`,
+      );
+      return null;
+    }
+    lists[Number(layer)] = Object.freeze([...(own as Set<number>)].sort((a, b) => a - b));
+  }
+  return lists.every(({ length }) => length === 0) ? null : Object.freeze(lists);
 }
 
 /** Reads the key `espalier`, which other programs do not know. */

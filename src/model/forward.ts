@@ -14,12 +14,14 @@ import {
   type Parameters,
   parameterNamed,
 } from "../tensor/parameter.ts";
+import { columnsOf } from "../tensor/shape.ts";
 import { activate } from "./activations.ts";
 import type { EmbeddingNames, Head, LayerNames } from "./architecture.ts";
 import { ARCHITECTURES } from "./architectures.ts";
 import { checkTokenBatch, readsTokenTypes, type TokenBatch } from "./batch.ts";
 import { checkConfig } from "./check.ts";
 import type { ModelConfig } from "./config.ts";
+import { headWidth } from "./modules.ts";
 import { modelNames, namesOfModule } from "./names.ts";
 import { positionIds, positionPaddingRow } from "./positions.ts";
 import { type Padding, type TokenRows, tokenRows } from "./token-rows.ts";
@@ -221,7 +223,8 @@ function attend(
   const key = project(pass, names.key, hidden);
   const values = project(pass, names.value, hidden);
   const probabilities = attentionProbabilities(tape, query, key, {
-    heads: config.heads,
+    // A layer may lack heads.
+    heads: columnsOf(query.shape) / headWidth(config),
     keyBias,
     dropout: config.attentionDropout,
     maxPositions: config.maxPositions,

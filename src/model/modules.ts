@@ -21,13 +21,28 @@ export interface ModuleDescription {
 /** Lists every module of a model, with the names that transformers uses and in the same order. */
 export function moduleList(config: ModelConfig): readonly ModuleDescription[] {
   const { hiddenSize: hidden } = config;
+  const widthsOf = (layer: number): LayerWidths => ({
+    hidden,
+    attention: headsOf(config, layer) * headWidth(config),
+    intermediate: intermediateSizeOf(config, layer),
+  });
   const { embeddings, layers, head } = modelNames(config);
   return [
     ...embeddingModules(embeddings, config),
-    ...layers.flatMap((layer, i) => layerModules(layer, hidden, intermediateSizeOf(config, i))),
+    ...layers.flatMap((layer, i) => layerModules(layer, widthsOf(i))),
     moduleOf("linear", head.dense, hidden, hidden),
     moduleOf("linear", head.classifier, config.labels, hidden),
   ];
+}
+
+/** The number of features of each head. */
+export function headWidth({ hiddenSize, heads }: ModelConfig): number {
+  return hiddenSize / heads;
+}
+
+/** Returns the number of heads in a layer. */
+export function headsOf({ heads, prunedHeads }: ModelConfig, layer: number): number {
+  return heads - (prunedHeads?.[layer]?.length ?? 0);
 }
 
 /** Returns the width of a feed-forward layer. */
@@ -63,16 +78,18 @@ function embeddingModules(
   ];
 }
 
+/** The widths of hidden states, and within attention and the feed-forward sub-layer. */
+type LayerWidths = Readonly<Record<"hidden" | "attention" | "intermediate", number>>;
+
 function layerModules(
   names: LayerNames,
-  hidden: number,
-  intermediate: number,
+  { hidden, attention, intermediate }: LayerWidths,
 ): readonly ModuleDescription[] {
   return [
-    moduleOf("linear", names.query, hidden, hidden),
-    moduleOf("linear", names.key, hidden, hidden),
-    moduleOf("linear", names.value, hidden, hidden),
-    moduleOf("linear", names.attentionOutput, hidden, hidden),
+    moduleOf("linear", names.query, attention, hidden),
+    moduleOf("linear", names.key, attention, hidden),
+    moduleOf("linear", names.value, attention, hidden),
+    moduleOf("linear", names.attentionOutput, hidden, attention),
     moduleOf("layerNorm", names.attentionNorm, hidden),
     moduleOf("linear", names.intermediate, intermediate, hidden),
     moduleOf("linear", names.output, hidden, intermediate),

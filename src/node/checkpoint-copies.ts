@@ -28,11 +28,11 @@ import {
 import { GLUE_TASK_NAMES } from "../io/glue-tasks.ts";
 import { TOKENIZER_KINDS } from "../io/hugging-face.ts";
 import { PROFILE_NAMES } from "../prune/profiles.ts";
+import { HEADS, WIDTHS } from "../run/narrowed-layers.ts";
 import {
   type ShrinkRun,
   type ShrinkSettings,
   type ShrunkModel,
-  WIDTHS,
   writeShrunkModel,
 } from "../run/shrink-model.ts";
 import { COPY_OPTIONS, checkCheckpoint, checkCopy, checkPath, checkScript } from "./arguments.ts";
@@ -250,6 +250,7 @@ const SHRINK_OPTIONS: readonly string[] = Object.keys({
   to: true,
   widths: true,
   align: true,
+  heads: true,
   vocabularyFrom: true,
   keep: true,
   check: true,
@@ -262,7 +263,7 @@ const SHRINK_OPTIONS: readonly string[] = Object.keys({
 
 function checkShrinkOptions(options: ShrinkOptions): void {
   checkOptions("options", options, SHRINK_OPTIONS);
-  const { from, to, widths, align, vocabularyFrom, keep, check, task, tokenizer } = options;
+  const { from, to, widths, align, heads, vocabularyFrom, keep, check, task, tokenizer } = options;
   const { rowOptions, signal, onProgress } = options;
   checkString("from", from);
   checkPath("to", to);
@@ -270,6 +271,7 @@ function checkShrinkOptions(options: ShrinkOptions): void {
     checkKind(paths === undefined || isStrings(paths), name, "an array of paths", paths);
   if (widths !== undefined) checkOneOf("widths", widths, WIDTHS);
   if (align !== undefined) checkInteger("align", align, 1);
+  if (heads !== undefined) checkOneOf("heads", heads, HEADS);
   if (keep !== undefined) checkInteger("keep", keep);
   if (task !== undefined) checkOneOf("task", task, GLUE_TASK_NAMES);
   if (tokenizer !== undefined) checkOneOf("tokenizer", tokenizer, TOKENIZER_KINDS);

@@ -4,6 +4,7 @@ import type { EmbeddingNames, Head, LayerNames } from "../model/architecture.ts"
 import { ARCHITECTURES } from "../model/architectures.ts";
 import { readsTokenTypes } from "../model/batch.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { headsOf, headWidth } from "../model/modules.ts";
 import { modelNames, namesOfModule } from "../model/names.ts";
 import { addActivation } from "./activations.ts";
 import { addNode, constant, scalarInteger } from "./graph.ts";
@@ -46,7 +47,8 @@ export function addClassifier(encoder: Encoder): void {
   const names = modelNames(encoder.config);
   const keyBias = addKeyBias(encoder);
   let hidden = addEmbeddings(encoder, names.embeddings);
-  for (const layer of names.layers) hidden = addLayer(encoder, layer, hidden, keyBias);
+  for (const [index, layer] of names.layers.entries())
+    hidden = addLayer(encoder, layer, headsOf(encoder.config, index), hidden, keyBias);
   addHead(encoder, names.head, hidden);
 }
 
@@ -105,9 +107,15 @@ function addPositionIds({ graph, config }: Encoder): string {
   }
 }
 
-function addLayer(encoder: Encoder, names: LayerNames, hidden: string, keyBias: string): string {
+function addLayer(
+  encoder: Encoder,
+  names: LayerNames,
+  heads: number,
+  hidden: string,
+  keyBias: string,
+): string {
   const { graph, config } = encoder;
-  const context = addAttention(encoder, names, hidden, keyBias);
+  const context = addAttention(encoder, names, heads, hidden, keyBias);
   const output = addLinear(encoder, names.attentionOutput, context);
   const sum = addNode(graph, `${names.attentionOutput}/residual`, "Add", [output, hidden]);
   const attended = addNorm(encoder, names.attentionNorm, sum);
@@ -118,21 +126,22 @@ function addLayer(encoder: Encoder, names: LayerNames, hidden: string, keyBias: 
   return addNorm(encoder, names.outputNorm, total);
 }
 
-/** Adds attention: softmax(query key^T / sqrt(width) + bias) value for each head, joined to [batch, sequence, hidden]. */
+/** Adds attention: softmax(query key^T / sqrt(width) + bias) value for each head, joined to [batch, sequence, heads width]. */
 function addAttention(
   encoder: Encoder,
   names: LayerNames,
+  heads: number,
   hidden: string,
   keyBias: string,
 ): string {
   const { graph, config } = encoder;
-  const width = config.hiddenSize / config.heads;
+  const width = headWidth(config);
   // In the shape of Reshape, 0 keeps a dimension.
-  const split = constant(graph, [0n, 0n, BigInt(config.heads), BigInt(width)]);
+  const split = constant(graph, [0n, 0n, BigInt(heads), BigInt(width)]);
   const perHead = (module: string, perm: readonly bigint[]): string => {
     const projected = addLinear(encoder, module, hidden);
-    const heads = addNode(graph, module, "Reshape", [projected, split]);
-    return addNode(graph, module, "Transpose", [heads], { perm });
+    const divided = addNode(graph, module, "Reshape", [projected, split]);
+    return addNode(graph, module, "Transpose", [divided], { perm });
   };
   const query = perHead(names.query, [0n, 2n, 1n, 3n]);
   const key = perHead(names.key, [0n, 2n, 3n, 1n]);
@@ -145,7 +154,7 @@ function addAttention(
   const context = addNode(graph, `${names.value}/context`, "MatMul", [probabilities, value]);
   const perm = [0n, 2n, 1n, 3n];
   const rows = addNode(graph, `${names.value}/context`, "Transpose", [context], { perm });
-  const joined = constant(graph, [0n, 0n, BigInt(config.hiddenSize)]);
+  const joined = constant(graph, [0n, 0n, BigInt(heads * width)]);
   return addNode(graph, `${names.value}/context`, "Reshape", [rows, joined]);
 }
 

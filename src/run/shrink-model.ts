@@ -2,46 +2,27 @@
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import type { CopySink } from "../checkpoint/copy.ts";
 import { type ShrunkSizes, type TensorCut, writeShrunk } from "../checkpoint/cut-tensors.ts";
-import { channelCuts, chooseChannels } from "../checkpoint/feed-forward-channels.ts";
 import { type Either, getOrThrow, InputError, type Problem, refuseInput } from "../core/either.ts";
 import type { GlueTask } from "../io/glue.ts";
 import type { TokenizerKind } from "../io/hugging-face.ts";
 import { optionProblems, type RowOptions } from "../io/rows/options.ts";
 import { toProblem } from "../io/rows/problems.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { intermediateSizeOf } from "../model/modules.ts";
 import { rowOptionsFor } from "./model-labels.ts";
+import { type LayerSettings, layerSizes, narrowLayers } from "./narrowed-layers.ts";
 import { readPredictionRows } from "./prediction-rows.ts";
 import type { InferenceRows } from "./row-passes.ts";
 import { planVocabulary, type ShrinkRows, type VocabularyPlan } from "./shrink.ts";
 import {
-  feedForwardLayers,
   readShrinkable,
   readVocabulary,
   type ShrinkableDirectory,
   tokenTensors,
-  withWidths,
 } from "./shrinkable-directory.ts";
-import { type FileMap, kindProblem, type RunStorage } from "./storage.ts";
+import { kindProblem, type RunStorage } from "./storage.ts";
 import { readTaskTexts } from "./task-rows.ts";
 
-/** What happens to the widths of feed-forward layers. */
-export type Widths = "keep" | "uniform" | "per-layer";
-
-export const WIDTHS: readonly Widths[] = ["keep", "uniform", "per-layer"];
-
 /** What a smaller copy of a model lacks. */
-export interface ShrinkSettings {
-  /**
-   * `uniform`: remove zero channels of feed-forward layers, as many in each. `per-layer`: remove all of them; then only
-   * this library reads the copy. Default `keep`.
-   */
-  readonly widths?: Widths;
-  /**
-   * Channels are removed in aligned groups of this number, so that widths are multiples of it and blocks of as many
-   * outputs keep their places. Default 1.
-   */
-  readonly align?: number;
+export interface ShrinkSettings extends LayerSettings {
   /** Paths of texts whose tokens stay, such as training rows. Default: all tokens stay. */
   readonly vocabularyFrom?: readonly string[];
   /** How many of these tokens stay, the most frequent first, beside special tokens and single characters. Default all. */
@@ -81,6 +62,8 @@ export interface ShrunkModel {
     readonly shrunkChannels: number;
     readonly layers: readonly number[];
   };
+  /** The number of attention heads by the configuration, and the number in each layer after. */
+  readonly heads: { readonly heads: number; readonly layers: readonly number[] };
   readonly sizes: ShrunkSizes;
   /** The bytes of files with ids before and after. */
   readonly files: readonly {
@@ -150,48 +133,6 @@ async function openTask(
   return { path, pieces: (onRows) => onRows(rows) };
 }
 
-/** Narrower feed-forward layers. */
-interface Narrowed {
-  readonly widths: readonly number[];
-  readonly cuts: ReadonlyMap<string, TensorCut>;
-  /** The directory with the new config.json, which is also in `files`. */
-  readonly directory: ShrinkableDirectory;
-  readonly files: FileMap;
-}
-
-/** Removes channels that are zero. Null if no layer has any. @throws InputError if tensors are not found */
-function narrowed(
-  directory: ShrinkableDirectory,
-  checkpoint: Checkpoint,
-  { widths: asked = "keep", align = 1 }: ShrinkSettings,
-): Narrowed | null {
-  if (asked === "keep") return null;
-  const isUniform = asked === "uniform";
-  if (isUniform && directory.config.intermediateSizes !== null)
-    refuseInput(directory.name, "`widths` per-layer for a model with such widths", "uniform");
-  const layers = getOrThrow(feedForwardLayers(directory.config, checkpoint));
-  if (layers === undefined)
-    refuseInput(
-      directory.name,
-      "float tensors in the shapes of config.json for each feed-forward layer, none of them shared",
-      "others",
-    );
-  if (layers.length === 0) return null;
-  const channels = chooseChannels(checkpoint, layers, { isUniform, align });
-  const widths = channels.map(({ length }) => length);
-  if (widths.join() === currentWidths(directory.config).join()) return null;
-  const files = new Map([withWidths(directory, widths)]);
-  return {
-    ...{ widths, files, cuts: channelCuts(layers, channels) },
-    directory: { ...directory, files: new Map([...directory.files, ...files]) },
-  };
-}
-
-/** The width of each feed-forward layer. */
-function currentWidths(config: ModelConfig): readonly number[] {
-  return Array.from({ length: config.layers }, (_, layer) => intermediateSizeOf(config, layer));
-}
-
 /** Plans a smaller vocabulary. Null without texts. */
 async function withoutTokens(
   directory: ShrinkableDirectory,
@@ -226,25 +167,33 @@ export async function writeShrunkModel(request: ShrinkRun): Promise<ShrunkModel>
   const directory = getOrThrow(await readShrinkable(storage, place, "IN"));
   const checkpoint = getOrThrow(await open());
   try {
-    const narrow = narrowed(directory, checkpoint, request);
+    const narrow = narrowLayers(directory, checkpoint, request);
     const small = await withoutTokens(narrow?.directory ?? directory, checkpoint, request);
     if (narrow === null && small === null)
       refuseInput(
         place.name,
-        "`vocabularyFrom`, or `widths` and zero channels in feed-forward layers",
-        "neither",
+        "`vocabularyFrom`, `widths` and zero channels, or `heads` and zero heads",
+        "none",
       );
-    const before = currentWidths(directory.config);
-    const layers = narrow?.widths ?? before;
+    const before = layerSizes(directory.config);
+    const after = layerSizes(narrow?.directory.config ?? directory.config);
     const cuts = new Map([...(narrow?.cuts ?? []), ...(small?.cuts ?? [])]);
-    const changed = new Map([...(narrow?.files ?? []), ...(small?.plan.files ?? [])]);
+    const narrowFiles = [...(narrow?.directory.files ?? [])].filter(
+      ([name, bytes]) => directory.files.get(name) !== bytes,
+    );
+    const changed = new Map([...narrowFiles, ...(small?.plan.files ?? [])]);
     const sizes = await writeShrunk(
       { checkpoint, cuts, files: changed, turn, ...(onProgress && { onProgress }) },
       sink,
     );
     return {
       plan: small?.plan ?? null,
-      widths: { channels: Math.max(...before), shrunkChannels: Math.max(...layers), layers },
+      widths: {
+        channels: Math.max(...before.widths),
+        shrunkChannels: Math.max(...after.widths),
+        layers: after.widths,
+      },
+      heads: { heads: directory.config.heads, layers: after.heads },
       sizes,
       files: [...changed].map(([name, { length: shrunkBytes }]) => {
         return { name, bytes: directory.files.get(name)?.length ?? 0, shrunkBytes };

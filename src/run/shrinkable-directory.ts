@@ -1,6 +1,7 @@
 /** Reads a model directory that can shrink, and finds its tensors. */
 import { pipe } from "fp-ts/function";
-import type { Checkpoint } from "../checkpoint/checkpoint.ts";
+import type { Attention } from "../checkpoint/attention-heads.ts";
+import type { Checkpoint, CheckpointEntry } from "../checkpoint/checkpoint.ts";
 import type { FeedForward } from "../checkpoint/feed-forward-channels.ts";
 import {
   otherVocabularies,
@@ -30,12 +31,14 @@ import {
   type TokenizerKind,
 } from "../io/hugging-face.ts";
 import { formatPythonJson } from "../io/hugging-face-writer.ts";
+import type { JsonObject } from "../io/json.ts";
 import { canonicalNames } from "../io/parameter-names.ts";
 import { encodeUtf8 } from "../io/text.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
+import type { LayerNames } from "../model/architecture.ts";
 import { ARCHITECTURES } from "../model/architectures.ts";
 import { type ModelConfig, parseModelConfig } from "../model/config.ts";
-import { intermediateSizeOf } from "../model/modules.ts";
+import { headsOf, headWidth, intermediateSizeOf } from "../model/modules.ts";
 import { modelNames, namesOfModule } from "../model/names.ts";
 import { parameterList } from "../model/parameters.ts";
 import {
@@ -164,45 +167,98 @@ export function tokenTensors(
   );
 }
 
-/** Returns config.json with other widths of feed-forward layers. */
+function withConfig(directory: ShrinkableDirectory, json: JsonObject): ShrinkableDirectory {
+  const files = new Map([...directory.files, [CONFIG, encodeUtf8(formatPythonJson(json))]]);
+  return { ...directory, config: getOrThrow(configOf(json)), files };
+}
+
+/** Returns a directory whose config.json states other widths of feed-forward layers. */
 export function withWidths(
-  { config, files }: ShrinkableDirectory,
+  directory: ShrinkableDirectory,
   widths: readonly number[],
-): readonly [name: string, bytes: Uint8Array] {
+): ShrinkableDirectory {
+  const { config, files } = directory;
   const key = config.modelType === "distilbert" ? "hidden_dim" : "intermediate_size";
   const { espalier: _, ...json } = getOrThrow(readHuggingFaceConfig(files));
   const isUniform = new Set(widths).size === 1;
   const own = isUniform ? {} : { espalier: { intermediate_sizes: widths } };
   const changed = { ...json, [key]: Math.max(...widths), ...own };
-  return [CONFIG, encodeUtf8(formatPythonJson(changed))];
+  return withConfig(directory, changed);
+}
+
+/** Returns a directory whose config.json states the attention heads that each layer lacks, as in transformers. */
+export function withPrunedHeads(
+  directory: ShrinkableDirectory,
+  heads: readonly (readonly number[])[],
+): ShrinkableDirectory {
+  const json = getOrThrow(readHuggingFaceConfig(directory.files));
+  const pruned_heads = Object.fromEntries(
+    heads.flatMap((list, layer) => (list.length === 0 ? [] : [[layer, list] as const])),
+  );
+  return withConfig(directory, { ...json, pruned_heads });
+}
+
+type FindTensor = (name: string, ...shape: number[]) => CheckpointEntry | undefined;
+
+/** Describes each layer of a model by its tensors. Undefined if one is missing, shared, or of another shape. */
+function layersOf<T>(
+  config: ModelConfig,
+  { path, entries, tied }: Checkpoint,
+  describeLayer: (find: FindTensor, names: LayerNames, index: number) => T | undefined,
+): Either<readonly Problem[], readonly T[] | undefined> {
+  const shared = new Set([...tied].flat());
+  return pipe(
+    canonicalNames(config.modelType, new Map(entries.map((entry) => [entry.name, entry]))),
+    prefixPaths(`${path}: `),
+    map((named) => {
+      const find: FindTensor = (name, ...shape) => {
+        const entry = named.get(name);
+        const isFit = entry?.shape.join() === shape.join() && !shared.has(entry.name);
+        return isFit && isFloatingPoint(entry.dtype) ? entry : undefined;
+      };
+      const layers = modelNames(config).layers.flatMap(
+        (names, index) => describeLayer(find, names, index) ?? [],
+      );
+      return layers.length === config.layers ? layers : undefined;
+    }),
+  );
 }
 
 /** Finds the tensors of feed-forward layers. Undefined if a tensor is missing, shared, or of another shape. */
 export function feedForwardLayers(
   config: ModelConfig,
-  { path, entries, tied }: Checkpoint,
+  checkpoint: Checkpoint,
 ): Either<readonly Problem[], readonly FeedForward[] | undefined> {
-  const { modelType, hiddenSize: hidden } = config;
-  const shared = new Set([...tied].flat());
-  return pipe(
-    canonicalNames(modelType, new Map(entries.map((entry) => [entry.name, entry]))),
-    prefixPaths(`${path}: `),
-    map((named) => {
-      const find = (name: string, ...shape: number[]) => {
-        const entry = named.get(name);
-        const isFit = entry?.shape.join() === shape.join() && !shared.has(entry.name);
-        return isFit && isFloatingPoint(entry.dtype) ? entry : undefined;
-      };
-      const layers = modelNames(config).layers.flatMap((layer, i): readonly FeedForward[] => {
-        const channels = intermediateSizeOf(config, i);
-        const [first, second] = [namesOfModule(layer.intermediate), namesOfModule(layer.output)];
-        const intermediate = find(first.weight, channels, hidden);
-        const bias = find(first.bias, channels);
-        const output = find(second.weight, hidden, channels);
-        const isFound = intermediate !== undefined && bias !== undefined && output !== undefined;
-        return isFound ? [{ intermediate, bias, output }] : [];
-      });
-      return layers.length === config.layers ? layers : undefined;
-    }),
-  );
+  const { hiddenSize: hidden } = config;
+  return layersOf(config, checkpoint, (find, names, index): FeedForward | undefined => {
+    const channels = intermediateSizeOf(config, index);
+    const [first, second] = [namesOfModule(names.intermediate), namesOfModule(names.output)];
+    const intermediate = find(first.weight, channels, hidden);
+    const bias = find(first.bias, channels);
+    const output = find(second.weight, hidden, channels);
+    if (intermediate === undefined || bias === undefined || output === undefined) return undefined;
+    return { intermediate, bias, output };
+  });
+}
+
+/** Finds the tensors of attention layers. Undefined if a tensor is missing, shared, or of another shape. */
+export function attentionLayers(
+  config: ModelConfig,
+  checkpoint: Checkpoint,
+): Either<readonly Problem[], readonly Attention[] | undefined> {
+  const { hiddenSize: hidden } = config;
+  return layersOf(config, checkpoint, (find, names, index): Attention | undefined => {
+    const heads = headsOf(config, index);
+    const features = heads * headWidth(config);
+    const projection = (module: string) => {
+      const weight = find(namesOfModule(module).weight, features, hidden);
+      const bias = find(namesOfModule(module).bias, features);
+      return weight === undefined || bias === undefined ? undefined : { weight, bias };
+    };
+    const [query, key, value] = [names.query, names.key, names.value].map(projection);
+    const output = find(namesOfModule(names.attentionOutput).weight, hidden, features);
+    if (query === undefined || key === undefined || value === undefined || output === undefined)
+      return undefined;
+    return { heads, query, key, value, output };
+  });
 }

@@ -72,6 +72,17 @@ const sparse: Edit = (name, [rows = 0, columns = 0], data) => {
   if (layer === "1" && isInput) zero(2 * (columns || 1), 8 * (columns || 1));
 };
 
+/** Zeroes what three heads of the first layer write, and the values of one head of the second. */
+const headless: Edit = (name, [rows = 0, columns = 0], data) => {
+  const [layer] = /(?<=layer\.)\d/.exec(name) ?? [];
+  const isOutput = /(attention\.output\.dense|out_lin)\.weight$/.test(name);
+  const isValue = /(value|v_lin)\.(weight|bias)$/.test(name);
+  if (isValue) for (const [i, value] of data.entries()) if (value === 0) data[i] = 0.25;
+  if (layer === "0" && isOutput)
+    for (let row = 0; row < rows; row++) data.fill(0, row * columns + 4, (row + 1) * columns);
+  if (layer === "1" && isValue) data.fill(0, 8 * (columns || 1), 12 * (columns || 1));
+};
+
 const TEXTS = ["trees grow", "the wall stands; the trees bear fruit", "a tree"];
 const PAIRS: readonly (readonly [string, string])[] = [
   ["t", "r"],
@@ -100,6 +111,17 @@ beforeAll(async () => {
   await writeTokenizerModel("sparse-bert", wordPieceFiles([...pieces, ...letters]), two, sparse);
   const distilbert = { model_type: "distilbert", dim: 16, hidden_dim: 32, n_layers: 2, n_heads: 2 };
   await writeTokenizerModel("sparse-distilbert", wordPieceFiles(pieces), distilbert, sparse);
+  const four = { num_hidden_layers: 2, num_attention_heads: 4 };
+  await writeTokenizerModel(
+    "headless-bert",
+    wordPieceFiles([...pieces, ...letters]),
+    four,
+    headless,
+  );
+  const fourHeads = { ...distilbert, n_heads: 4 };
+  await writeTokenizerModel("headless-distilbert", wordPieceFiles(pieces), fourHeads, headless);
+  const wide = { ...roberta, ...four, type_vocab_size: 1, max_position_embeddings: 64 };
+  await writeTokenizerModel("headless-roberta", bytePairFiles(PAIRS), wide, headless);
   writeFileSync(path("texts.txt"), TEXTS.map((text) => `${text}\n`).join(""));
   writeFileSync(path("rows.csv"), "label,text\n1,an oak\n0,the trees\n");
 });
@@ -230,6 +252,54 @@ describe("espalier shrink", () => {
     expect(exported).toMatchObject({ code: 0 });
   });
 
+  test.each(["headless-bert", "headless-distilbert", "headless-roberta"])(
+    "%s: removes zero heads, as transformers states them",
+    async (name) => {
+      const { code, out, err } = await espalier([
+        ...["shrink", path(name), "--heads", "remove", "--out", path(`${name}-out`)],
+      ]);
+      expect({ code, err: err.replace(/^shrink .*\n/gm, "") }).toEqual({ code: 0, err: "" });
+      expect(out).toContain(`${path(name)}: 1, 3 of 4 heads in the layers\n`);
+      const to = path(`${name}-out`);
+      const config = JSON.parse(readFileSync(join(to, "config.json"), "utf8"));
+      expect(config.pruned_heads).toEqual({ 0: [1, 2, 3], 1: [2] });
+      const expected = await resultsOf(path(name), TEXTS);
+      expect(await resultsOf(to, TEXTS)).toEqual(expected);
+      const packedTo = target();
+      expect((await espalier(["pack", to, "--out", packedTo])).code).toBe(0);
+      expect(await resultsOf(packedTo, TEXTS)).toEqual(expected);
+      expect((await espalier(["export", to, "--out", `${target()}.onnx`])).code).toBe(0);
+      const before = await resultsOf(path(name), TEXTS, "simd");
+      const largest = Math.max(...before.logits.map(Math.abs));
+      (await resultsOf(to, TEXTS, "simd")).logits.forEach((logit, i) => {
+        expect(Math.abs(logit - (before.logits[i] ?? 0))).toBeLessThan(1e-6 * largest);
+      });
+    },
+  );
+
+  test("removes further heads of a model that lacks some, beside channels and tokens", async () => {
+    const first = target();
+    const argv = ["shrink", path("headless-bert"), "--heads", "remove", "--out", first];
+    expect((await espalier(argv)).code).toBe(0);
+    const file = join(first, "model.safetensors");
+    const { tensors } = readSafetensorsOrThrow(new Uint8Array(readFileSync(file)));
+    const changed = new Map(tensors);
+    for (const [name, { shape, bytes, dtype }] of tensors) {
+      const [, columns = 0] = shape;
+      // The last of the three heads 0, 1 and 3 of the second layer.
+      if (!/layer\.1\.attention\.output\.dense\.weight$/.test(name)) continue;
+      const copy = bytes.slice();
+      for (let at = 0; at < bytes.length; at += 4 * columns)
+        copy.fill(0, at + 4 * (columns - 4), at + 4 * columns);
+      changed.set(name, { shape, dtype, bytes: copy });
+    }
+    writeFileSync(file, writeSafetensors(changed));
+    const { to } = await shrunk(first, "--heads", "remove", "--widths", "per-layer");
+    const config = JSON.parse(readFileSync(join(to, "config.json"), "utf8"));
+    expect(config.pruned_heads).toEqual({ 0: [1, 2, 3], 1: [2, 3] });
+    expect(await resultsOf(to, TEXTS)).toEqual(await resultsOf(first, TEXTS));
+  });
+
   test("trains a model with a width for each layer, and keeps them", async () => {
     const { to } = await shrunk(path("sparse-bert"), "--widths", "per-layer", "--align", "4");
     const rows = path("training.csv");
@@ -308,7 +378,7 @@ describe("espalier shrink refuses", () => {
 
   test("to copy a model that has nothing to remove, and options that need texts", async () => {
     const nothing =
-      "expected --vocabulary-from, or --widths and zero channels in feed-forward layers, got neither\n";
+      "expected --vocabulary-from, --widths and zero channels, or --heads and zero heads, got none\n";
     expect(await refusal(path("sparse-bert"))).toBe(`/sparse-bert: ${nothing}`);
     expect(await refusal(path("slow"), "--widths", "uniform")).toBe(`/slow: ${nothing}`);
     expect(await refusal(path("sparse-bert"), "--keep", "3", "--text-column", "text")).toBe(
@@ -322,7 +392,7 @@ describe("espalier shrink refuses", () => {
     expect(await refusal(to, "--widths", "uniform")).toMatch(
       /: expected --widths per-layer for a model with such widths, got uniform\n$/,
     );
-    expect(await refusal(to, "--widths", "per-layer")).toMatch(/, got neither\n$/);
+    expect(await refusal(to, "--widths", "per-layer")).toMatch(/, got none\n$/);
     expect(await refusal(path("sparse-bert"), "--align", "4", ...texts())).toBe(
       "--align: expected --widths uniform or per-layer beside it, got none\n",
     );

@@ -26,6 +26,7 @@ describe("a model's config.json", () => {
       hiddenSize: 768,
       intermediateSize: 3072,
       intermediateSizes: null,
+      prunedHeads: null,
       activation: "gelu",
       hiddenDropout: 0.1,
       attentionDropout: 0.1,
@@ -86,6 +87,18 @@ describe("a model's config.json", () => {
       });
     for (const wrong of [0, -1, 1.5, "3", null, 2 ** 60])
       expect(isLeft(parse({ intermediate_sizes: [3, wrong] }))).toBe(true);
+  });
+
+  it("lacks the heads of pruned_heads", () => {
+    const parse = (pruned_heads: unknown) =>
+      parseModelConfigOrThrow({ model_type: "bert", num_hidden_layers: 2, pruned_heads });
+    for (const none of [undefined, null, {}, { 1: [] }]) expect(parse(none).prunedHeads).toBeNull();
+    const config = parse({ 1: [7, 3, 3] });
+    expect(config.prunedHeads).toEqual([[], [3, 7]]);
+    const shapes = moduleList(config).filter(({ name }) => /\.1\.attention/.test(name));
+    expect(shapes.map(({ shape }) => shape.join())).toEqual([
+      ...["640,768", "640,768", "640,768", "768,640", "768"],
+    ]);
   });
 
   it("leaves fewer positions for tokens if RoBERTa's padding id is larger", () => {
@@ -196,7 +209,15 @@ describe("a model's config.json", () => {
     [{ model_type: "albert" }, "model_type"],
     [{ model_type: 5 }, "model_type"],
     [{ model_type: "distilbert", sinusoidal_pos_embds: 1 }, "sinusoidal_pos_embds"],
-    [{ model_type: "bert", pruned_heads: { 0: [1] } }, "pruned_heads"],
+    [{ model_type: "bert", pruned_heads: { 0: [12] } }, "pruned_heads"],
+    [{ model_type: "bert", pruned_heads: { 12: [1] } }, "pruned_heads"],
+    [{ model_type: "bert", pruned_heads: { x: [1] } }, "pruned_heads"],
+    [{ model_type: "bert", pruned_heads: [[1.5]] }, "pruned_heads"],
+    [{ model_type: "bert", pruned_heads: 3 }, "pruned_heads"],
+    [
+      { model_type: "bert", pruned_heads: { 0: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] } },
+      "pruned_heads",
+    ],
     [{ model_type: "roberta", position_embedding_type: "relative_key" }, "position_embedding_type"],
     [{ model_type: "roberta", max_position_embeddings: 2 }, "max_position_embeddings"],
     [{ model_type: "camembert", pad_token_id: null }, "pad_token_id"],

@@ -5,6 +5,7 @@ import { openCheckpointFile } from "../../src/checkpoint/open.ts";
 import { chain, formatProblem, getOrThrow, isLeft } from "../../src/core/either.ts";
 import { tensorFromFloat32, writeSafetensors } from "../../src/io/safetensors.ts";
 import { parseModelConfigOrThrow } from "../../src/model/config.ts";
+import { layerSizes } from "../../src/run/narrowed-layers.ts";
 import {
   feedForwardLayers,
   readShrinkable,
@@ -128,7 +129,11 @@ test("withWidths sets a common width by the key of the architecture, or that of 
   const widthIn = (config: object, ...widths: number[]): unknown => {
     const files = textFiles({ "config.json": config });
     const directory = { name: "m", config: parseModelConfigOrThrow(config), files, names: [] };
-    return JSON.parse(new TextDecoder().decode(withWidths(directory, widths)[1]));
+    const { files: changed, config: read } = withWidths(directory, widths);
+    expect(layerSizes(read).widths.slice(0, widths.length)).toEqual(
+      widths.length > 1 ? widths : layerSizes(read).widths.slice(0, 1),
+    );
+    return JSON.parse(new TextDecoder().decode(changed.get("config.json")));
   };
   expect(widthIn({ model_type: "electra", intermediate_size: 8 }, 5)).toEqual({
     ...{ model_type: "electra", intermediate_size: 5 },
