@@ -84,11 +84,11 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "inspect and verif
     await printed(["prune", model, ...options]);
     writeShards(join(root, "shards"), ENCODER_TENSORS);
     site = await openSite();
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await site?.close();
-  });
+  }, 60_000);
 
   it.each([
     ["a safetensors file", join(pruned, "model.safetensors")],
@@ -156,8 +156,9 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "inspect and verif
 
   it("is used by keyboard, and by dropping a file", async () => {
     const { page } = await visit(site);
-    // Past the links to the views.
-    for (let i = 0; i < 4; i++) await page.keyboard.press("Tab");
+    const choose = page.getByRole("button", { name: "Choose files" });
+    const isFocused = () => choose.evaluate((button) => button === document.activeElement);
+    for (let i = 0; i < 20 && !(await isFocused()); i++) await page.keyboard.press("Tab");
     const [chooser] = await Promise.all([
       page.waitForEvent("filechooser"),
       page.keyboard.press("Enter"),
@@ -203,11 +204,11 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "bad input"), () =
     await writeModel(join(root, "model"));
     writeShards(join(root, "shards"), ENCODER_TENSORS);
     site = await openSite();
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await site?.close();
-  });
+  }, 60_000);
 
   /** The page shows a problem and what to do, and then takes another file. */
   async function isRefused(page: Page, problem: string | RegExp): Promise<void> {

@@ -86,11 +86,11 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "pruning"), () => 
 
   beforeAll(async () => {
     site = await openSite();
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await site?.close();
-  });
+  }, 60_000);
 
   it.each([
     "prune=4x1&sparsity=0.5",

@@ -67,11 +67,11 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "running a model")
     });
     classifier.dispose();
     site = await openSite();
-  });
+  }, 60_000);
 
   afterAll(async () => {
     await site?.close();
-  });
+  }, 60_000);
 
   it.each([
     ["a plain model", () => model],

@@ -40,7 +40,7 @@ interface ViewLinksProps {
 
 export function ViewLinks({ view, onView }: ViewLinksProps) {
   return (
-    <nav aria-label="Views">
+    <nav aria-label="Site">
       <ul class="views">
         {NAMES.map((name) => (
           <li key={name}>
@@ -57,6 +57,12 @@ export function ViewLinks({ view, onView }: ViewLinksProps) {
             </a>
           </li>
         ))}
+        <li>
+          <a href="./guide/index.html">Guide</a>
+        </li>
+        <li>
+          <a href="./reference/index.html">API reference</a>
+        </li>
       </ul>
     </nav>
   );
