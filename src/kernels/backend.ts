@@ -4,6 +4,7 @@
  */
 import { checkFunction, checkInteger, checkOneOf, checkOptions } from "../core/checks.ts";
 import { scalarKernels } from "./scalar/kernels.ts";
+import { bytesOf, multipliesExactly, WRONG_PRODUCTS } from "./simd/features.ts";
 import {
   type Backend,
   backendOf,
@@ -17,7 +18,7 @@ import { createPlainMemory, MAXIMUM_PAGES } from "./simd/memory.ts";
 import { type StartThread, startPool } from "./simd/threads.ts";
 import type { KernelVariant } from "./table.ts";
 import type { WasmVariant } from "./wasm/emitter.ts";
-import { DOT_PROBE, MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
+import { MODULES, SHARING_FLAG } from "./wasm/modules.generated.ts";
 
 export type { Backend };
 
@@ -167,27 +168,7 @@ function compile(variant: WasmVariant, sharing: "own" | "shared"): WebAssembly.M
   } catch (cause) {
     throw unavailable(variant, `compiling it is refused: ${String(cause)}`, cause);
   }
-  throw unavailable(
-    variant,
-    "the engine's relaxed dot products are wrong; Node 20 needs --no-liftoff",
-  );
-}
-
-function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-}
-
-let exact: boolean | undefined;
-
-/** Whether the engine computes relaxed dot products as specified (see `wasm/dot-probe.ts`). */
-function multipliesExactly(): boolean {
-  if (exact !== undefined) return exact;
-  const memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES });
-  const module = new WebAssembly.Module(bytesOf(DOT_PROBE));
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const dotProbe = exports.dotProbe as () => number;
-  exact = dotProbe() === 1;
-  return exact;
+  throw unavailable(variant, WRONG_PRODUCTS);
 }
 
 function unavailable(variant: WasmVariant, reason: string, cause?: unknown): RangeError {

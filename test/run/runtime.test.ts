@@ -162,6 +162,6 @@ test("refuses what it cannot load, by name", async () => {
   ).rejects.toThrow(/tokenizer.json.model.type: expected one of WordPiece, BPE, WordLevel/);
 });
 
-test("names the fastest variant without compiling", () => {
+test("names the fastest variant", () => {
   expect(fastestVariant()).toBe(availableVariants()[0]);
 });

@@ -4,6 +4,7 @@ import type { Kernels, KernelVariant } from "../table.ts";
 import type { WasmVariant } from "../wasm/emitter.ts";
 import { statedBy } from "../wasm/section.ts";
 import { addressesIn, type KernelModule } from "./calls.ts";
+import { multipliesExactly, WRONG_PRODUCTS } from "./features.ts";
 import { createWasmMemory, MAXIMUM_PAGES, type Memory } from "./memory.ts";
 import { directScheduler, type Scheduler } from "./scheduler.ts";
 import { allocateWorkspace, setWorkspace } from "./threads.ts";
@@ -50,7 +51,8 @@ export function instanceBackend(
 /**
  * Creates a backend of one thread from a compiled module that the caller provides.
  *
- * @throws TypeError or RangeError if it is not a module of kernels with the given variant for a memory of one thread
+ * @throws TypeError or RangeError if it is not a module of kernels with the given variant for a memory of one thread,
+ *   or if the engine computes its products wrongly
  */
 export function createModuleBackend(
   name: string,
@@ -61,6 +63,10 @@ export function createModuleBackend(
   const { variant, contents } = statedBy(name, module);
   if (expected !== "auto" && expected !== variant)
     throw new RangeError(mismatch(name, `kernels of the variant ${expected}`, variant));
+  if (variant !== "simd" && multipliesExactly() === false)
+    throw new RangeError(
+      mismatch(name, "kernels of the variant simd", `${variant} (${WRONG_PRODUCTS})`),
+    );
   try {
     return instanceBackend(variant, module as WebAssembly.Module, createKernels);
   } catch (error) {

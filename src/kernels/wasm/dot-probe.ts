@@ -17,5 +17,5 @@ export function buildDotProbe(): Uint8Array {
     });
     return i32.eq(i32x4.extractLane(sum, 0), 7 + 4 * -3 * 5);
   });
-  return module.encode();
+  return module.encodeWithoutMemory();
 }

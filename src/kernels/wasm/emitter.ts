@@ -152,6 +152,17 @@ export class ModuleBuilder {
     ]);
   }
 
+  /** Encodes a module whose functions use neither memory nor constants of the table. */
+  encodeWithoutMemory(): Uint8Array {
+    return Uint8Array.from([
+      ...PREAMBLE,
+      ...section(1, vector(this.#types)),
+      ...section(3, vector(this.#types.map((_, index) => unsigned(index)))),
+      ...section(7, vector(this.#exports)),
+      ...section(10, vector(this.#bodies)),
+    ]);
+  }
+
   #define<P extends Parameters>(
     parameters: P,
     body: (f: FunctionBuilder, values: Arguments<P>) => unknown,
