@@ -68,7 +68,10 @@ const LIMITED_AND_SHARED = 3;
  */
 export class ModuleBuilder {
   readonly variant: WasmVariant;
+  /** The distinct types of functions. */
   readonly #types: number[][] = [];
+  /** For each function, the index of its type. */
+  readonly #typeIndices: number[] = [];
   readonly #exports: number[][] = [];
   /** The exported functions that return nothing, by their index among all exported functions. */
   readonly procedures: Map<number, FunctionReference<Parameters>> = new Map();
@@ -143,7 +146,7 @@ export class ModuleBuilder {
       ...PREAMBLE,
       ...section(1, vector(this.#types)),
       ...section(2, vector([memoryImport])),
-      ...section(3, vector(this.#types.map((_, index) => unsigned(index)))),
+      ...section(3, vector(this.#typeIndices.map(unsigned))),
       ...section(6, vector(globals)),
       ...section(7, vector([...this.#exports, ...globalExports])),
       ...section(10, vector(this.#bodies)),
@@ -157,7 +160,7 @@ export class ModuleBuilder {
     return Uint8Array.from([
       ...PREAMBLE,
       ...section(1, vector(this.#types)),
-      ...section(3, vector(this.#types.map((_, index) => unsigned(index)))),
+      ...section(3, vector(this.#typeIndices.map(unsigned))),
       ...section(7, vector(this.#exports)),
       ...section(10, vector(this.#bodies)),
     ]);
@@ -172,13 +175,21 @@ export class ModuleBuilder {
     const f = new FunctionBuilder(this.variant, this.#constants, entries.length);
     const returned = body(f, Object.fromEntries(locals) as Arguments<P>);
     const result = isExpression(returned) ? returned : undefined;
-    this.#types.push([
+    const type = [
       FUNCTION_TYPE,
-      ...vector(entries.map(([, type]) => [VALUE_TYPE_BYTES[type]])),
+      ...vector(entries.map(([, parameter]) => [VALUE_TYPE_BYTES[parameter]])),
       ...vector(result === undefined ? [] : [[VALUE_TYPE_BYTES[result.type]]]),
-    ]);
+    ];
+    this.#typeIndices.push(this.#typeIndex(type));
     const index = this.#bodies.push(f.encode(result)) - 1;
     return { index, hasResult: result !== undefined };
+  }
+
+  /** Returns the index of a type, which is added if it is new. */
+  #typeIndex(type: number[]): number {
+    const key = type.join();
+    const known = this.#types.findIndex((other) => other.join() === key);
+    return known >= 0 ? known : this.#types.push(type) - 1;
   }
 }
 

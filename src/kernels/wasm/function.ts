@@ -252,8 +252,18 @@ export class FunctionBuilder {
 
   /** Encodes the function as an entry of the code section. */
   encode(result: Expression<ValueType> | undefined): number[] {
-    const locals = this.#localTypes.map((type) => [1, VALUE_TYPE_BYTES[type]]);
-    return sized(vector(locals).concat(this.#code, result?.code ?? [], [END]));
+    return sized(vector(this.#locals()).concat(this.#code, result?.code ?? [], [END]));
+  }
+
+  /** The local variables: runs of the same type, each with its length. */
+  #locals(): number[][] {
+    const runs: { readonly type: ValueType; length: number }[] = [];
+    for (const type of this.#localTypes) {
+      const last = runs.at(-1);
+      if (last?.type === type) last.length++;
+      else runs.push({ type, length: 1 });
+    }
+    return runs.map(({ type, length }) => [...unsigned(length), VALUE_TYPE_BYTES[type]]);
   }
 
   #nested(body: () => void): void {

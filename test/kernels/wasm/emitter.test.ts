@@ -6,7 +6,7 @@ import {
   f64,
   type I32,
   i32,
-  type ModuleBuilder,
+  ModuleBuilder,
   v128,
 } from "../../../src/kernels/wasm/emitter.ts";
 import { signed, unsigned } from "../../../src/kernels/wasm/encoding.ts";
@@ -28,6 +28,20 @@ describe("functions", () => {
       return product;
     });
     expect(run(2, 3)).toBe(25);
+  });
+
+  it("of the same type share it, and variables of the same type their declaration", () => {
+    const size = (variables: number, names: readonly string[]): number => {
+      const module = new ModuleBuilder("simd");
+      for (const name of names)
+        module.func(name, { a: "i32" }, (f) => {
+          for (let i = 0; i < variables; i++) f.local("i32");
+        });
+      return module.encodeWithoutMemory().length;
+    };
+    expect(size(9, ["a"])).toBe(size(1, ["a"]));
+    // The second function: 1 byte for its type, 4 for its export, 5 for its body with 2 for variables.
+    expect(size(1, ["a", "b"]) - size(1, ["a"])).toBe(1 + 4 + 5);
   });
 
   it("loop before and after the condition, and count", () => {
