@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { transform } from "esbuild";
 import { defineConfig, type Options } from "tsup";
 
 const shared: Options = {
@@ -20,6 +22,14 @@ const entries = {
   node: "src/node.ts",
   reference: "src/reference.ts",
 };
+
+/** Minifies the runtime again: tree shaking comes after tsup's minification and prints longer code. */
+async function minifyRuntime(): Promise<void> {
+  const file = "dist/runtime.js";
+  const options = { minify: true, target: "es2022", format: "esm" } as const;
+  const { code } = await transform(await readFile(file, "utf8"), options);
+  await writeFile(file, code);
+}
 
 const config: ReturnType<typeof defineConfig> = defineConfig([
   {
@@ -47,6 +57,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
     format: ["esm", "cjs"],
     splitting: false,
     minify: true,
+    onSuccess: minifyRuntime,
     treeshake: { moduleSideEffects: false },
     dts: true,
   },
