@@ -27,6 +27,8 @@ function local(path: string): string {
 export default defineConfig({
   root: import.meta.dirname,
   base: "./",
+  // Unknown addresses are errors, not the page.
+  appType: "mpa",
   plugins: [reportStyle()],
   worker: { format: "es" },
   resolve: {

@@ -89,6 +89,11 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "the guide"), () =
     await page.getByRole("heading", { name: "Guide" }).waitFor();
     await page.getByRole("link", { name: "API reference" }).click();
     await page.getByRole("heading", { name: "Espalier" }).first().waitFor();
+    await page.setViewportSize({ width: 390, height: 900 });
+    expect(await overflow(page)).toBe(0);
+    const pictures = process.env.ESPALIER_SCREENSHOTS;
+    if (pictures !== undefined)
+      await page.screenshot({ path: join(pictures, "reference-390.png") });
     await page.getByRole("link", { name: "Playground" }).click();
     await page.getByRole("button", { name: "Choose files" }).waitFor();
     expect(complaints).toEqual([]);

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type GuidePage, guideIndex, guidePage } from "./guide.ts";
 import { guideStyle } from "./guide-style.ts";
 import {
+  LINKS_STYLE,
   pictureName,
   separatePictures,
   THEME_SCRIPT,
@@ -57,7 +58,7 @@ function writeReference(): void {
   writeFileSync(join(directory, "assets", "theme.js"), THEME_SCRIPT);
   const style = join(directory, "assets", "style.css");
   const { css, pictures } = separatePictures(readFileSync(style, "utf8"));
-  writeFileSync(style, css);
+  writeFileSync(style, css + LINKS_STYLE);
   pictures.forEach((svg, i) => {
     writeFileSync(join(directory, "assets", pictureName(i)), svg);
   });

@@ -25,6 +25,10 @@ export function underPolicy(name: string, html: string): string {
   return page;
 }
 
+/** Shows the links to the rest of the site on phones too, where TypeDoc hides them. */
+export const LINKS_STYLE =
+  "\n#tsd-toolbar-links { display: flex !important; margin-left: 1rem; gap: 1rem; }\n";
+
 export function pictureName(i: number): string {
   return `picture-${i}.svg`;
 }
