@@ -1,9 +1,10 @@
 /**
- * Finds the attention heads that contribute nothing: their columns of the output weight are zero, or their rows of the
- * value weight and its bias are. Queries and keys do not matter, because they only weigh the values.
+ * Finds the attention heads that contribute nothing. The output is the sum over channels of a column of the output weight,
+ * times a mean of values. So a head contributes nothing if each of its channels has a zero column, or a zero row and bias in
+ * the value layer. Queries and keys do not matter, because they only weigh the values.
  */
-import { widenForZeros } from "../io/dtypes.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import { contributingChannels } from "./contributing-channels.ts";
 import type { TensorCut } from "./cut-tensors.ts";
 
 /** A linear layer whose outputs belong to heads. */
@@ -24,34 +25,15 @@ export interface Attention {
   readonly output: CheckpointEntry;
 }
 
-/** Returns 1 for each head that contributes, and 0 for the others. */
-function contributingHeads(
-  checkpoint: Checkpoint,
-  { heads, value, output }: Attention,
-): Uint8Array {
-  const [features = 0, hidden = 0] = value.weight.shape;
-  const width = features / heads;
-  const valuesOf = (entry: CheckpointEntry) => {
-    const { dtype, bytes } = checkpoint.read(entry);
-    return widenForZeros(dtype, bytes);
-  };
-  const [read, reached] = [new Uint8Array(heads), new Uint8Array(heads)];
-  valuesOf(output).forEach((one, i) => {
-    if (one !== 0) read[Math.floor((i % features) / width)] = 1;
-  });
-  valuesOf(value.bias).forEach((one, i) => {
-    if (one !== 0) reached[Math.floor(i / width)] = 1;
-  });
-  valuesOf(value.weight).forEach((one, i) => {
-    if (one !== 0) reached[Math.floor(i / (hidden * width))] = 1;
-  });
-  return read.map((bit, head) => bit & (reached[head] ?? 0));
-}
-
 /** Returns the heads of a layer that stay, ascending: those that contribute, or the first. */
 export function chooseHeads(checkpoint: Checkpoint, layer: Attention): readonly number[] {
-  const contributing = contributingHeads(checkpoint, layer);
-  const kept = Array.from(contributing.keys()).filter((head) => contributing[head] === 1);
+  const { heads, value, output } = layer;
+  const tensors = { row: value.weight, bias: value.bias, column: output };
+  const channels = contributingChannels(checkpoint, tensors);
+  const width = channels.length / heads;
+  const kept = Array.from({ length: heads }, (_, head) => head).filter((head) =>
+    channels.subarray(head * width, (head + 1) * width).includes(1),
+  );
   return kept.length > 0 ? kept : [0];
 }
 

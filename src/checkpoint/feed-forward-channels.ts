@@ -2,8 +2,8 @@
  * Finds the channels of feed-forward layers that contribute nothing: their column of the output weight is zero, or their
  * row of the intermediate weight and its bias are, since activations keep zero.
  */
-import { widenForZeros } from "../io/dtypes.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
+import { contributingChannels } from "./contributing-channels.ts";
 import type { TensorCut } from "./cut-tensors.ts";
 
 /** The tensors of a feed-forward layer. */
@@ -14,27 +14,6 @@ export interface FeedForward {
   readonly bias: CheckpointEntry;
   /** [hidden, channels] */
   readonly output: CheckpointEntry;
-}
-
-/** Returns 1 for each channel that contributes, and 0 for the others. */
-function contributingChannels(
-  checkpoint: Checkpoint,
-  { intermediate, bias, output }: FeedForward,
-): Uint8Array {
-  const [channels = 0, hidden = 0] = intermediate.shape;
-  const valuesOf = (entry: CheckpointEntry) => {
-    const { dtype, bytes } = checkpoint.read(entry);
-    return widenForZeros(dtype, bytes);
-  };
-  const columns = new Uint8Array(channels);
-  valuesOf(output).forEach((value, i) => {
-    if (value !== 0) columns[i % channels] = 1;
-  });
-  const rows = Uint8Array.from(valuesOf(bias), (value) => (value === 0 ? 0 : 1));
-  valuesOf(intermediate).forEach((value, i) => {
-    if (value !== 0) rows[Math.floor(i / hidden)] = 1;
-  });
-  return columns.map((used, channel) => used & (rows[channel] ?? 0));
 }
 
 /** Returns 1 for each group with a contributing channel, and for an incomplete last group. */
@@ -62,7 +41,9 @@ export function chooseChannels(
   layers: readonly FeedForward[],
   { isUniform, align }: ChannelChoice,
 ): readonly Int32Array[] {
-  const channels = layers.map((layer) => contributingChannels(checkpoint, layer));
+  const channels = layers.map(({ intermediate: row, bias, output: column }) =>
+    contributingChannels(checkpoint, { row, bias, column }),
+  );
   const groups = channels.map((one) => contributingGroups(one, align));
   const counts = groups.map((one) => one.reduce((sum, bit) => sum + bit, 0));
   const most = Math.max(1, ...counts);
