@@ -41,6 +41,13 @@ export const SMALL_ELECTRA: ModelConfig = parseModelConfigOrThrow({
   embedding_size: 6,
 });
 
+/** A BERT whose layers have different heads and widths. */
+const SMALL_UNEVEN: ModelConfig = parseModelConfigOrThrow({
+  ...SMALL_BERT.source,
+  pruned_heads: { 1: [0] },
+  espalier: { intermediate_sizes: [5, 12] },
+});
+
 /** A DistilBERT whose positions are not trained. */
 const SMALL_SINUSOIDAL: ModelConfig = parseModelConfigOrThrow({
   ...SMALL_DISTILBERT.source,
@@ -54,6 +61,7 @@ export const SMALL_MODELS: readonly (readonly [string, ModelConfig])[] = [
   ["roberta", SMALL_ROBERTA],
   ["electra", SMALL_ELECTRA],
   ["distilbert with sinusoidal positions", SMALL_SINUSOIDAL],
+  ["bert with uneven layers", SMALL_UNEVEN],
 ];
 
 /** Random sequences of the given lengths, padded to `positions` with id 0. */
