@@ -5,8 +5,9 @@
 BEFORE and AFTER are the directories. TEXTS has a text on each line, or with --columns fields between tabs below a header,
 without quoting. The tokens of each row are compared, with the fast tokenizers and with the slow ones. Of the first N rows
 with the same tokens (default 200), logits must differ by at most 1e-5. --report is the output of `espalier shrink --json`
-with TEXTS among its files; its numbers of rows, tokens and unknown tokens must be those of transformers. Exits with 1 if
-something differs. Needs torch and transformers.
+with TEXTS among its files; its numbers of rows, tokens and unknown tokens must be those of transformers. If config.json
+has the width of each layer, which only Espalier reads, transformers must refuse the weights instead. The loaded layers must
+lack the heads that config.json lists. Exits with 1 if something differs. Needs torch and transformers.
 """
 
 import argparse
@@ -79,6 +80,32 @@ def compute_logits(directory, tokenizer, rows, longest):
     return torch.cat(parts)
 
 
+def heads_of(model):
+    """Returns the number of heads in each layer."""
+    found = [getattr(module, "num_attention_heads", getattr(module, "n_heads", None)) for module in model.modules()]
+    return [heads for heads in found if isinstance(heads, int)]
+
+
+def check_heads(directory):
+    """Returns the problems of pruned heads, or of a model that transformers must refuse."""
+    config = AutoConfig.from_pretrained(directory)
+    widths = getattr(config, "espalier", {}).get("intermediate_sizes")
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(directory)
+    except RuntimeError as error:
+        if widths and "size mismatch" in str(error):
+            print(f"widths {widths}: refused by transformers")
+            return True, []
+        raise
+    if widths:
+        return True, [f"widths {widths}: not refused"]
+    pruned = config.pruned_heads
+    expected = [config.num_attention_heads - len(pruned.get(layer, [])) for layer in range(config.num_hidden_layers)]
+    print(f"heads {expected}")
+    found = heads_of(model)
+    return False, [] if found == expected else [f"heads: {expected} in config.json, {found} in transformers"]
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("before", "after", "texts"):
@@ -105,6 +132,17 @@ def main():
         for key, count in counts.items():
             if stated[key] != count:
                 problems.append(f"{key}: {stated[key]} in the report, {count} in transformers")
+    is_refused, more = check_heads(arguments.after)
+    problems += more
+    if not is_refused:
+        problems += compare_logits(arguments, tokenizers, kind, rows, same)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def compare_logits(arguments, tokenizers, kind, rows, same):
+    """Returns the problem of logits that differ, if any."""
     kept = [row for row, is_same in zip(rows, same) if is_same][: arguments.rows]
     config = AutoConfig.from_pretrained(arguments.before)
     longest = getattr(config, "espalier_max_length", None) or 128
@@ -115,10 +153,8 @@ def main():
     difference = (old - new).abs().max().item()
     print(f"logits of {len(kept)} rows: largest difference {difference:.3g}")
     if difference > TOLERANCE:
-        problems.append(f"logits differ by {difference}")
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return 1 if problems else 0
+        return [f"logits differ by {difference}"]
+    return []
 
 
 if __name__ == "__main__":
