@@ -30,6 +30,8 @@ interface ChannelChoice {
   readonly isUniform: boolean;
   /** Channels go or stay in groups of this number, from the first on. */
   readonly align: number;
+  /** The number of groups that stay is rounded up to a multiple of it, at most to all. Default 1. */
+  readonly multiple?: number;
 }
 
 /**
@@ -39,17 +41,18 @@ interface ChannelChoice {
 export function chooseChannels(
   checkpoint: Checkpoint,
   layers: readonly FeedForward[],
-  { isUniform, align }: ChannelChoice,
+  { isUniform, align, multiple = 1 }: ChannelChoice,
 ): readonly Int32Array[] {
   const channels = layers.map(({ intermediate: row, bias, output: column }) =>
     contributingChannels(checkpoint, { row, bias, column }),
   );
   const groups = channels.map((one) => contributingGroups(one, align));
   const counts = groups.map((one) => one.reduce((sum, bit) => sum + bit, 0));
-  const most = Math.max(1, ...counts);
+  const most = Math.max(...counts);
   return groups.map((own, i) => {
     const needed = counts[i] ?? 0;
-    let spare = isUniform ? most - needed : Number(needed === 0);
+    const least = Math.max(1, isUniform ? most : needed);
+    let spare = Math.ceil(least / multiple) * multiple - needed;
     const stays = own.map((bit) => Number(bit === 1 || spare-- > 0));
     const all = Int32Array.from((channels[i] ?? own).keys());
     return all.filter((channel) => stays[Math.floor(channel / align)] === 1);

@@ -34,6 +34,10 @@ const OPTIONS = {
     { least: 1 },
     "remove channels in aligned groups of N: widths are multiples of N, and blocks of N outputs keep their places; others lose them (default 1)",
   ),
+  multiple: integerOption(
+    { least: 1 },
+    "round widths up to a multiple of N, whichever channels are zero; not together with --align (default 1)",
+  ),
   heads: choiceOption(
     HEADS,
     "remove: remove attention heads that are zero; one stays in each layer at least (default keep)",

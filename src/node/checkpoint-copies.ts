@@ -250,6 +250,7 @@ const SHRINK_OPTIONS: readonly string[] = Object.keys({
   to: true,
   widths: true,
   align: true,
+  multiple: true,
   heads: true,
   vocabularyFrom: true,
   keep: true,
@@ -263,14 +264,15 @@ const SHRINK_OPTIONS: readonly string[] = Object.keys({
 
 function checkShrinkOptions(options: ShrinkOptions): void {
   checkOptions("options", options, SHRINK_OPTIONS);
-  const { from, to, widths, align, heads, vocabularyFrom, keep, check, task, tokenizer } = options;
-  const { rowOptions, signal, onProgress } = options;
+  const { from, to, widths, align, multiple, heads, vocabularyFrom, keep, check } = options;
+  const { task, tokenizer, rowOptions, signal, onProgress } = options;
   checkString("from", from);
   checkPath("to", to);
   for (const [name, paths] of Object.entries({ vocabularyFrom, check }))
     checkKind(paths === undefined || isStrings(paths), name, "an array of paths", paths);
   if (widths !== undefined) checkOneOf("widths", widths, WIDTHS);
   if (align !== undefined) checkInteger("align", align, 1);
+  if (multiple !== undefined) checkInteger("multiple", multiple, 1);
   if (heads !== undefined) checkOneOf("heads", heads, HEADS);
   if (keep !== undefined) checkInteger("keep", keep);
   if (task !== undefined) checkOneOf("task", task, GLUE_TASK_NAMES);

@@ -36,6 +36,8 @@ export interface LayerSettings {
    * outputs keep their places. Default 1.
    */
   readonly align?: number;
+  /** Widths are rounded up to a multiple of it; any zero channels go. Not together with `align`. Default 1. */
+  readonly multiple?: number;
   /** `remove`: remove attention heads that are zero. Each layer keeps at least one. Default `keep`. */
   readonly heads?: Heads;
 }
@@ -68,7 +70,7 @@ function refuseTensors({ name }: ShrinkableDirectory, kind: string): never {
 function withoutChannels(
   directory: ShrinkableDirectory,
   checkpoint: Checkpoint,
-  { widths: asked = "keep", align = 1 }: LayerSettings,
+  { widths: asked = "keep", align = 1, multiple = 1 }: LayerSettings,
 ): Narrowed | null {
   if (asked === "keep") return null;
   const { config, name } = directory;
@@ -78,7 +80,7 @@ function withoutChannels(
   const layers = getOrThrow(feedForwardLayers(config, checkpoint));
   if (layers === undefined) return refuseTensors(directory, "feed-forward");
   if (layers.length === 0) return null;
-  const channels = chooseChannels(checkpoint, layers, { isUniform, align });
+  const channels = chooseChannels(checkpoint, layers, { isUniform, align, multiple });
   const widths = channels.map(({ length }) => length);
   if (widths.join() === layerSizes(config).widths.join()) return null;
   return {

@@ -83,8 +83,14 @@ const TEXT_SETTINGS = ["keep", "check", "task", "tokenizer"] as const;
 async function requestProblems(request: ShrinkRun): Promise<readonly Problem[]> {
   const { storage, vocabularyFrom = [], check = [], task, rowOptions = {} } = request;
   const given = Object.keys(rowOptions);
-  if (request.align !== undefined && (request.widths ?? "keep") === "keep")
-    return [{ path: "`align`", expected: "`widths` uniform or per-layer beside it", got: "none" }];
+  const rounding = (["align", "multiple"] as const).filter((key) => request[key] !== undefined);
+  if ((request.widths ?? "keep") === "keep" && rounding.length > 0)
+    return rounding.map((key) => {
+      const expected = "`widths` uniform or per-layer beside it";
+      return { path: `\`${key}\``, expected, got: "none" };
+    });
+  if (rounding.length > 1)
+    return [{ path: "`multiple`", expected: "no `align` beside it", got: "both" }];
   if (vocabularyFrom.length === 0)
     return [...TEXT_SETTINGS.filter((key) => Object.hasOwn(request, key)), ...given].map((key) => ({
       ...{ path: `\`${key}\``, expected: "`vocabularyFrom` beside it", got: "none" },

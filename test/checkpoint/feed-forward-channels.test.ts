@@ -87,6 +87,26 @@ test("chooseChannels keeps as many as each layer needs", () => {
   expect(chosen.map((one) => [...one])).toEqual([[2, 3], [0]]);
 });
 
+test("chooseChannels rounds numbers up to a multiple, at most to all channels", () => {
+  const { checkpoint, layers } = opened([SPARSE, EMPTY]);
+  const chosen = (isUniform: boolean, multiple: number) =>
+    chooseChannels(checkpoint, layers, { isUniform, align: 1, multiple }).map((one) => [...one]);
+  expect(chosen(false, 2)).toEqual([
+    [2, 3],
+    [0, 1],
+  ]);
+  for (const isUniform of [true, false]) {
+    expect(chosen(isUniform, 3)).toEqual([
+      [0, 2, 3],
+      [0, 1, 2],
+    ]);
+    expect(chosen(isUniform, 5)).toEqual([
+      [0, 1, 2, 3],
+      [0, 1, 2, 3],
+    ]);
+  }
+});
+
 test.each([
   [
     2,

@@ -236,6 +236,8 @@ describe("espalier shrink", () => {
     ["sparse-bert", [], [22, 26]],
     ["sparse-distilbert", [], [22, 26]],
     ["sparse-bert", ["--align", "4"], [24, 28]],
+    ["sparse-bert", ["--multiple", "4"], [24, 28]],
+    ["sparse-distilbert", ["--multiple", "3"], [24, 27]],
   ])("%s: removes zero channels of each layer", async (name, align, widths) => {
     const { to, out } = await shrunk(path(name), "--widths", "per-layer", ...align);
     expect(out).toContain(
@@ -395,6 +397,14 @@ describe("espalier shrink refuses", () => {
     expect(await refusal(to, "--widths", "per-layer")).toMatch(/, got none\n$/);
     expect(await refusal(path("sparse-bert"), "--align", "4", ...texts())).toBe(
       "--align: expected --widths uniform or per-layer beside it, got none\n",
+    );
+    expect(await refusal(path("sparse-bert"), "--align", "2", "--multiple", "2")).toBe(
+      "--align: expected --widths uniform or per-layer beside it, got none\n" +
+        "--multiple: expected --widths uniform or per-layer beside it, got none\n",
+    );
+    const both = ["--widths", "uniform", "--align", "2", "--multiple", "2"];
+    expect(await refusal(path("sparse-bert"), ...both)).toBe(
+      "--multiple: expected no --align beside it, got both\n",
     );
     expect(await refusal(path("sparse-bert"), "--align", "0", "--widths", "uniform")).toMatch(
       /^--align: expected an integer at least 1, got "0"\n$/,

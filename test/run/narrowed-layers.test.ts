@@ -117,7 +117,8 @@ const zeros: fc.Arbitrary<Zeros> = fc.record({
 
 const settings: fc.Arbitrary<LayerSettings> = fc.record({
   widths: fc.constantFrom("keep", "uniform", "per-layer"),
-  align: fc.integer({ min: 1, max: 14 }),
+  align: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 14 })),
+  multiple: fc.integer({ min: 1, max: 14 }),
   heads: fc.constantFrom("keep", "remove"),
 });
 
@@ -143,6 +144,7 @@ describe("narrowLayers", () => {
           expect(Math.abs(logit - (simd[i] ?? 0))).toBeLessThanOrEqual(1e-6 * largest);
         });
         const sizes = layerSizes(after.config);
+        const { multiple = 1 } = asked;
         zeroed.forEach(({ heads, units }, index) => {
           const own = heads.slice(0, headsOf(config, index));
           const used = own.filter((kind) => kind === "kept").length;
@@ -151,7 +153,9 @@ describe("narrowLayers", () => {
           const channels = units.slice(0, intermediateSizeOf(config, index));
           const needed = channels.filter((kind) => kind === "kept").length;
           if (asked.widths === "per-layer" && asked.align === 1)
-            expect(sizes.widths[index]).toBe(Math.max(1, needed));
+            expect(sizes.widths[index]).toBe(
+              Math.min(channels.length, Math.ceil(Math.max(1, needed) / multiple) * multiple),
+            );
         });
         if (asked.widths === "uniform") expect(new Set(sizes.widths).size).toBe(1);
         // What was removed once is not found a second time.
