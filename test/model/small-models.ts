@@ -45,7 +45,7 @@ export const SMALL_ELECTRA: ModelConfig = parseModelConfigOrThrow({
 const SMALL_UNEVEN: ModelConfig = parseModelConfigOrThrow({
   ...SMALL_BERT.source,
   pruned_heads: { 1: [0] },
-  espalier: { intermediate_sizes: [5, 12] },
+  espalier: { intermediate_sizes: [8, 12] },
 });
 
 /** A DistilBERT whose positions are not trained. */
