@@ -1,4 +1,4 @@
-/** Finds the channels between two linear layers that contribute nothing to the second one's output. */
+/** Finds the channels between two linear layers that contribute nothing to the second one's output, if weights are finite. */
 import { widenForZeros } from "../io/dtypes.ts";
 import type { Checkpoint, CheckpointEntry } from "./checkpoint.ts";
 

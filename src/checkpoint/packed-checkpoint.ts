@@ -78,6 +78,22 @@ function inFileOrder(entries: readonly CheckpointEntry[]): readonly CheckpointEn
   return layOutSafetensors(sizes).order.flatMap((name) => byName.get(name) ?? []);
 }
 
+/** Reports checksums without a tensor. */
+function lostTensors(
+  { path, entries }: Checkpoint,
+  manifest: ReadonlyMap<string, PackedEntry>,
+  checksums: Checksums,
+): readonly Problem[] {
+  const names = new Set([...entries.map(({ name }) => name), ...manifest.keys()]);
+  return [...checksums.keys()]
+    .filter((name) => !names.has(name))
+    .map((name) => ({
+      path: `${path}: ${name}`,
+      expected: "a tensor for its checksum",
+      got: "none",
+    }));
+}
+
 /** Reads the stored parts of a tensor and verifies their checksum. */
 function verifiedParts(
   plain: Checkpoint,
@@ -109,7 +125,8 @@ export function unpacking(plain: Checkpoint): Either<readonly Problem[], Checkpo
   const checksums = parseChecksums(plain.path, file.metadata[CHECKSUM_METADATA]);
   if (isLeft(checksums)) return checksums;
   const { parts, problems } = collectParts(plain, manifest.right);
-  if (problems.length > 0) return left(problems);
+  const lost = lostTensors(plain, manifest.right, checksums.right);
+  if (problems.length + lost.length > 0) return left([...problems, ...lost]);
   const packedEntries = [...manifest.right].map(([name, entry]): CheckpointEntry => {
     const own = partNames(name, entry.stored).flatMap((part) => parts.get(part) ?? []);
     const [rows, columns] = matrixShape(entry.shape);

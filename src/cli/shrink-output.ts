@@ -1,6 +1,5 @@
 /** Prints what `espalier shrink` removed. */
 import { sumOf } from "../core/sum.ts";
-
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
 import type { FileCoverage, RemovedToken } from "../run/shrink.ts";
 import type { ShrunkModel } from "../run/shrink-model.ts";

@@ -32,7 +32,7 @@ const OPTIONS = {
   ),
   align: integerOption(
     { least: 1 },
-    "remove channels in aligned groups of N: widths are multiples of N, and blocks of N outputs keep their places; others lose them (default 1)",
+    "remove channels in aligned groups of N, so that blocks of N outputs keep their places; an incomplete last group stays (default 1)",
   ),
   multiple: integerOption(
     { least: 1 },
@@ -40,7 +40,7 @@ const OPTIONS = {
   ),
   heads: choiceOption(
     HEADS,
-    "remove: remove attention heads that are zero; one stays in each layer at least (default keep)",
+    "remove: remove attention heads that are zero; each layer keeps at least one (default keep)",
   ),
   vocabularyFrom: textsOption(
     "FILE",
@@ -51,10 +51,10 @@ const OPTIONS = {
 
 export const shrinkCommand: Command = defineCommand({
   name: "shrink",
-  summary: "write a copy of a model with fewer channels and tokens",
+  summary: "write a copy of a model with fewer channels, heads and tokens",
   description: [
-    "IN is a directory, or a model in the Hugging Face cache, of an encoder. With --widths uniform, channels of feed-forward layers that are zero are removed, as many in each layer; with per-layer, all of them, and config.json states the width of each layer in a key of Espalier's own. With --heads remove, config.json lists the removed heads as transformers reads them. OUT is either complete or absent, and a model of the same kind.",
-    "With --vocabulary-from, the tokens of the given texts stay, with special tokens and single characters; all others are removed from the embeddings and from the tokenizer's files, and ids are renumbered. The tokenizer is WordPiece or byte-level BPE. A text whose tokens all stay has the same logits, bit for bit. With --keep, less frequent tokens of the texts are removed, too: they are divided into pieces that stay.",
+    "IN is a directory, or a model in the Hugging Face cache, of an encoder. With --widths uniform, channels of feed-forward layers that are zero are removed, as many in each layer; with per-layer, all of them, and config.json states the width of each layer in a key of Espalier's own. With --heads remove, config.json lists the removed heads as version 4 of transformers reads them. OUT is either complete or absent, and a model of the same kind.",
+    "With --vocabulary-from, the tokens of the given texts stay, with special tokens and single characters; all others are removed from the embeddings and from the tokenizer's files, and ids are renumbered. The tokenizer is WordPiece or byte-level BPE. If only tokens are removed, a text whose tokens all stay has the same logits, bit for bit. With --keep, less frequent tokens of the texts are removed, too: they are divided into pieces that stay.",
   ],
   positionals: ["IN"],
   options: OPTIONS,

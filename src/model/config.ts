@@ -79,7 +79,8 @@ function readPrunedHeads(
   { layers, heads }: EncoderFields,
 ): ModelConfig["prunedHeads"] {
   const value = reader.source.pruned_heads ?? {};
-  const entries = typeof value === "object" ? Object.entries(value) : [["", value]];
+  const isTable = typeof value === "object" && !Array.isArray(value);
+  const entries = isTable ? Object.entries(value) : [["", value]];
   const lists = Array.from({ length: layers }, (): readonly number[] => []);
   for (const [layer, list] of entries as readonly (readonly [string, unknown])[]) {
     const own = Array.isArray(list) ? new Set<unknown>(list) : new Set();
@@ -89,7 +90,7 @@ function readPrunedHeads(
     if (!isLayer || !Array.isArray(list) || own.size >= heads || ![...own].every(isHead)) {
       reader.reject(
         "pruned_heads",
-        `lists of fewer than ${heads} heads for layers below ${layers}`,
+        `lists of fewer than ${heads} heads, from 0 to ${heads - 1}, for layers from 0 to ${layers - 1}`,
       );
       return null;
     }

@@ -283,8 +283,9 @@ function checkShrinkOptions(options: ShrinkOptions): void {
 }
 
 /**
- * Writes a copy of a model directory without tokens that texts do not use, and without channels that are zero. The
- * copy is a plain model of the same kind, either complete or absent. A text whose tokens all stay has the same logits.
+ * Writes a copy of a model directory without tokens that texts do not use, and without channels and heads that are
+ * zero. The copy is a plain model of the same kind, either complete or absent. A text whose tokens all stay has the same
+ * logits, but for the rounding of sums if channels or heads are removed.
  * See `espalier shrink` for what stays.
  *
  * @throws InputError if `to` exists, if nothing is to be removed, or if files do not fit; the file system's error, or

@@ -32,8 +32,8 @@ export interface LayerSettings {
    */
   readonly widths?: Widths;
   /**
-   * Channels are removed in aligned groups of this number, so that widths are multiples of it and blocks of as many
-   * outputs keep their places. Default 1.
+   * Channels are removed in aligned groups of this number, so that blocks of as many outputs keep their places. An
+   * incomplete last group stays. Default 1.
    */
   readonly align?: number;
   /** Widths are rounded up to a multiple of it; any zero channels go. Not together with `align`. Default 1. */
@@ -76,7 +76,11 @@ function withoutChannels(
   const { config, name } = directory;
   const isUniform = asked === "uniform";
   if (isUniform && config.intermediateSizes !== null)
-    refuseInput(name, "`widths` per-layer for a model with such widths", "uniform");
+    refuseInput(
+      name,
+      "`widths` per-layer for a model whose layers have different widths",
+      "uniform",
+    );
   const layers = getOrThrow(feedForwardLayers(config, checkpoint));
   if (layers === undefined) return refuseTensors(directory, "feed-forward");
   if (layers.length === 0) return null;
@@ -107,6 +111,21 @@ function withoutHeads(directory: ShrinkableDirectory, checkpoint: Checkpoint): N
     cuts: new Map(layers.flatMap((layer, i) => headCuts(layer, kept[i] ?? []))),
     directory: withPrunedHeads(directory, lacking),
   };
+}
+
+/** Describes what is removed if a model has it. Undefined if nothing is asked for. */
+export function describeRemovable({
+  widths = "keep",
+  align = 1,
+  heads = "keep",
+}: LayerSettings): string | undefined {
+  const channels = align === 1 ? "zero channels" : `${align} zero channels side by side`;
+  const place = widths === "uniform" ? "each feed-forward layer" : "a feed-forward layer";
+  const parts = [
+    ...(widths === "keep" ? [] : [`${channels} in ${place}`]),
+    ...(heads === "keep" ? [] : ["a zero head beside others"]),
+  ];
+  return parts.length === 0 ? undefined : parts.join(" or ");
 }
 
 /**

@@ -8,7 +8,12 @@ import type { TokenizerKind } from "../io/hugging-face.ts";
 import { optionProblems, type RowOptions } from "../io/rows/options.ts";
 import { toProblem } from "../io/rows/problems.ts";
 import { rowOptionsFor } from "./model-labels.ts";
-import { type LayerSettings, layerSizes, narrowLayers } from "./narrowed-layers.ts";
+import {
+  describeRemovable,
+  type LayerSettings,
+  layerSizes,
+  narrowLayers,
+} from "./narrowed-layers.ts";
 import { readPredictionRows } from "./prediction-rows.ts";
 import type { InferenceRows } from "./row-passes.ts";
 import { planVocabulary, type ShrinkRows, type VocabularyPlan } from "./shrink.ts";
@@ -65,7 +70,7 @@ export interface ShrunkModel {
   /** The number of attention heads by the configuration, and the number in each layer after. */
   readonly heads: { readonly heads: number; readonly layers: readonly number[] };
   readonly sizes: ShrunkSizes;
-  /** The bytes of files with ids before and after. */
+  /** The bytes of changed files other than weights, before and after. */
   readonly files: readonly {
     readonly name: string;
     readonly bytes: number;
@@ -178,7 +183,7 @@ export async function writeShrunkModel(request: ShrinkRun): Promise<ShrunkModel>
     if (narrow === null && small === null)
       refuseInput(
         place.name,
-        "`vocabularyFrom`, `widths` and zero channels, or `heads` and zero heads",
+        describeRemovable(request) ?? "`vocabularyFrom`, `widths` or `heads`",
         "none",
       );
     const before = layerSizes(directory.config);

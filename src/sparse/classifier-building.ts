@@ -28,7 +28,10 @@ export interface ClassifierFeedForward {
   readonly name: string;
   readonly units: number;
   readonly kept: number;
-  /** The number of units whose input weights are all zero, so that they only add a constant. */
+  /**
+   * The number of kept units whose input weights are all zero, so that they only add a constant. They are not counted, and
+   * this is 0, if the layer is computed with bytes.
+   */
   readonly constant: number;
 }
 

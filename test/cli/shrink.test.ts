@@ -379,10 +379,15 @@ describe("espalier shrink refuses", () => {
   });
 
   test("to copy a model that has nothing to remove, and options that need texts", async () => {
-    const nothing =
-      "expected --vocabulary-from, --widths and zero channels, or --heads and zero heads, got none\n";
+    const nothing = "expected --vocabulary-from, --widths or --heads, got none\n";
     expect(await refusal(path("sparse-bert"))).toBe(`/sparse-bert: ${nothing}`);
-    expect(await refusal(path("slow"), "--widths", "uniform")).toBe(`/slow: ${nothing}`);
+    expect(await refusal(path("slow"), "--widths", "uniform")).toBe(
+      "/slow: expected zero channels in each feed-forward layer, got none\n",
+    );
+    const more = ["--widths", "per-layer", "--align", "16", "--heads", "remove"];
+    expect(await refusal(path("slow"), ...more)).toBe(
+      "/slow: expected 16 zero channels side by side in a feed-forward layer or a zero head beside others, got none\n",
+    );
     expect(await refusal(path("sparse-bert"), "--keep", "3", "--text-column", "text")).toBe(
       "--keep: expected --vocabulary-from beside it, got none\n" +
         "--text-column: expected --vocabulary-from beside it, got none\n",
@@ -392,7 +397,7 @@ describe("espalier shrink refuses", () => {
   test("uniform widths of a model with a width for each layer, and groups of channels that stay", async () => {
     const { to } = await shrunk(path("sparse-bert"), "--widths", "per-layer");
     expect(await refusal(to, "--widths", "uniform")).toMatch(
-      /: expected --widths per-layer for a model with such widths, got uniform\n$/,
+      /: expected --widths per-layer for a model whose layers have different widths, got uniform\n$/,
     );
     expect(await refusal(to, "--widths", "per-layer")).toMatch(/, got none\n$/);
     expect(await refusal(path("sparse-bert"), "--align", "4", ...texts())).toBe(

@@ -193,7 +193,7 @@ describe("narrowLayers", () => {
   test("refuses uniform widths for layers that have their own", () => {
     const [, config] = SMALL_MODELS.find(([name]) => name.includes("uneven")) ?? expect.fail();
     expect(() => narrow(config, randomTensors(config, 1), { widths: "uniform" })).toThrow(
-      "m: expected `widths` per-layer for a model with such widths, got uniform",
+      "m: expected `widths` per-layer for a model whose layers have different widths, got uniform",
     );
   });
 });
