@@ -117,9 +117,11 @@ function withoutHeads(directory: ShrinkableDirectory, checkpoint: Checkpoint): N
 export function describeRemovable({
   widths = "keep",
   align = 1,
+  multiple = 1,
   heads = "keep",
 }: LayerSettings): string | undefined {
-  const channels = align === 1 ? "zero channels" : `${align} zero channels side by side`;
+  const beyond = multiple === 1 ? "" : ` beyond a multiple of ${multiple}`;
+  const channels = align === 1 ? `zero channels${beyond}` : `${align} zero channels side by side`;
   const place = widths === "uniform" ? "each feed-forward layer" : "a feed-forward layer";
   const parts = [
     ...(widths === "keep" ? [] : [`${channels} in ${place}`]),
