@@ -33,7 +33,8 @@ export function checkConfig(config: ModelConfig, name: string = "config"): void 
     sizes,
     intermediateSizes,
   );
-  const isHead = (head: unknown) => isSize(Number(head) + 1) && Number(head) < heads;
+  const isHead = (head: unknown) =>
+    Number.isInteger(head) && Number(head) >= 0 && Number(head) < heads;
   const isHeads = (own: unknown) => Array.isArray(own) && own.length < heads && own.every(isHead);
   const lists = `null or ${layers} lists of fewer than ${heads} heads`;
   checkKind(isList(prunedHeads, isHeads), `${name}.prunedHeads`, lists, prunedHeads);

@@ -35,7 +35,7 @@ export interface ModelRow {
   readonly label: string;
   /** The metric of the final model, one for each seed. */
   readonly metric: readonly number[];
-  /** The mean share of zeros in all linear layers, over the seeds; null for dense models. */
+  /** The share of zeros in all linear layers, as a mean over the seeds; null for dense models. */
   readonly zeros: number | null;
   /** The bytes of the file of weights and of the same file packed, which is null for dense models. */
   readonly bytes?: { readonly plain: number; readonly packed: number | null };

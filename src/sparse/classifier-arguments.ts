@@ -27,8 +27,9 @@ export interface SparseClassifierOptions {
   /**
    * `auto` executes layers and looks up embeddings with bytes if they are stored in eight bits. `floats` converts them to
    * floats. Both choose the cheapest execution for each layer of floats, and remove hidden units without effect if that
-   * is cheaper; with bytes, idle hidden units are always removed, by whole blocks. `dense` computes all layers densely, with floats. A map contains executions by layer name; the other
-   * layers get their cheapest execution, and all hidden units stay. Default `auto`.
+   * is cheaper; with bytes, idle hidden units are always removed, by whole blocks. `dense` computes all layers densely,
+   * with floats. A map contains executions by layer name; the other layers get their cheapest execution, and all hidden
+   * units stay. Default `auto`.
    */
   readonly executions?: "auto" | "floats" | "dense" | ReadonlyMap<string, Execution>;
 }

@@ -18,14 +18,13 @@ import {
 } from "../cli/fixtures.ts";
 import { needing } from "../needs.ts";
 import {
+  expectAccessible,
   give,
   isSkipped,
-  layoutShift,
   type OpenSite,
   openSite,
   overflow,
   tensorsRead,
-  violations,
   visit,
 } from "./site.ts";
 
@@ -304,34 +303,15 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "bad input"), () =
 describe.skipIf(isSkipped)(needing("the site and a Chromium", "for every visitor"), () => {
   it.each(["light", "dark"] as const)(
     "axe finds nothing, and nothing overflows or shifts (%s)",
-    async (scheme) => {
-      const site = await openSite(scheme);
-      try {
-        for (const width of [390, 820, 1600]) {
-          const { page } = await visit(site);
-          await page.setViewportSize({ width, height: 900 });
-          expect(await violations(page)).toEqual([]);
-          await page.getByRole("button", { name: "Use an example" }).click();
-          await tensorsRead(page);
-          await verifyOnPage(page, "2:4");
-          await page.getByRole("button", { name: "Show the first violation" }).click();
-          await page.locator(".verdict summary").click();
-          await page.waitForFunction(() => (document.querySelector("canvas")?.width ?? 0) > 300);
-          expect(await violations(page)).toEqual([]);
-          expect(await overflow(page)).toBe(0);
-          expect(await layoutShift(page)).toBeLessThan(0.1);
-          const pictures = process.env.ESPALIER_SCREENSHOTS;
-          if (pictures !== undefined)
-            await page.screenshot({
-              path: join(pictures, `inspect-${scheme}-${width}.png`),
-              fullPage: true,
-            });
-          await page.close();
-        }
-      } finally {
-        await site.close();
-      }
-    },
+    (scheme) =>
+      expectAccessible("inspect", "", scheme, async (page) => {
+        await page.getByRole("button", { name: "Use an example" }).click();
+        await tensorsRead(page);
+        await verifyOnPage(page, "2:4");
+        await page.getByRole("button", { name: "Show the first violation" }).click();
+        await page.locator(".verdict summary").click();
+        await page.waitForFunction(() => (document.querySelector("canvas")?.width ?? 0) > 300);
+      }),
   );
 
   it("loads at most 250 kB of compressed files until it is interactive", async () => {

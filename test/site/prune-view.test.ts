@@ -13,16 +13,7 @@ import {
   writeShards,
 } from "../cli/fixtures.ts";
 import { needing } from "../needs.ts";
-import {
-  give,
-  isSkipped,
-  layoutShift,
-  type OpenSite,
-  openSite,
-  overflow,
-  violations,
-  visit,
-} from "./site.ts";
+import { expectAccessible, give, isSkipped, type OpenSite, openSite, visit } from "./site.ts";
 
 /** Waits for the preview of the newest options. */
 async function previewed(page: Page): Promise<void> {
@@ -230,29 +221,11 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "pruning"), () => 
 
   it.each(["light", "dark"] as const)(
     "axe finds nothing, and nothing overflows or shifts (%s)",
-    async (scheme) => {
-      const own = await openSite(scheme);
-      try {
-        for (const width of [390, 820, 1600]) {
-          const { page } = await visit(own, "?view=prune&sparsity=0.8");
-          await page.setViewportSize({ width, height: 900 });
-          await page.getByRole("button", { name: "Use an example" }).click();
-          await previewed(page);
-          await page.waitForFunction(() => (document.querySelector("canvas")?.width ?? 0) > 300);
-          expect(await violations(page)).toEqual([]);
-          expect(await overflow(page)).toBe(0);
-          expect(await layoutShift(page)).toBeLessThan(0.1);
-          const pictures = process.env.ESPALIER_SCREENSHOTS;
-          if (pictures !== undefined)
-            await page.screenshot({
-              path: join(pictures, `prune-${scheme}-${width}.png`),
-              fullPage: true,
-            });
-          await page.close();
-        }
-      } finally {
-        await own.close();
-      }
-    },
+    (scheme) =>
+      expectAccessible("prune", "?view=prune&sparsity=0.8", scheme, async (page) => {
+        await page.getByRole("button", { name: "Use an example" }).click();
+        await previewed(page);
+        await page.waitForFunction(() => (document.querySelector("canvas")?.width ?? 0) > 300);
+      }),
   );
 });

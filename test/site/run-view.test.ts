@@ -8,16 +8,7 @@ import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
 import { needing } from "../needs.ts";
 import { DIST } from "../packaging/distribution.ts";
 import { saveFastModel } from "../run/fast-model.ts";
-import {
-  give,
-  isSkipped,
-  layoutShift,
-  type OpenSite,
-  openSite,
-  overflow,
-  violations,
-  visit,
-} from "./site.ts";
+import { expectAccessible, give, isSkipped, type OpenSite, openSite, visit } from "./site.ts";
 
 const FILES = ["config.json", "tokenizer.json", "model.safetensors"];
 const TEXTS = ["the old tree", "a flat vine grows slowly", "green fruit"];
@@ -143,31 +134,13 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "running a model")
 
   it.each(["light", "dark"] as const)(
     "axe finds nothing, and nothing overflows or shifts (%s)",
-    async (scheme) => {
-      const own = await openSite(scheme);
-      try {
-        for (const width of [390, 820, 1600]) {
-          const { page } = await visit(own, "?view=run");
-          await page.setViewportSize({ width, height: 900 });
-          await give(page, model);
-          await loaded(page);
-          await page.getByLabel("Texts, one a line").fill(TEXTS.join("\n"));
-          await page.getByRole("button", { name: "Classify all" }).click();
-          await page.getByRole("status").filter({ hasText: "3 texts in" }).waitFor();
-          expect(await violations(page)).toEqual([]);
-          expect(await overflow(page)).toBe(0);
-          expect(await layoutShift(page)).toBeLessThan(0.1);
-          const pictures = process.env.ESPALIER_SCREENSHOTS;
-          if (pictures !== undefined)
-            await page.screenshot({
-              path: join(pictures, `run-${scheme}-${width}.png`),
-              fullPage: true,
-            });
-          await page.close();
-        }
-      } finally {
-        await own.close();
-      }
-    },
+    (scheme) =>
+      expectAccessible("run", "?view=run", scheme, async (page) => {
+        await give(page, model);
+        await loaded(page);
+        await page.getByLabel("Texts, one a line").fill(TEXTS.join("\n"));
+        await page.getByRole("button", { name: "Classify all" }).click();
+        await page.getByRole("status").filter({ hasText: "3 texts in" }).waitFor();
+      }),
   );
 });

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
+import { expect } from "vitest";
 import { findChromium, launchProfile } from "../browser/chromium.ts";
 import { PROJECT_ROOT } from "../packaging/distribution.ts";
 
@@ -121,7 +122,7 @@ export function overflow(page: Page): Promise<number> {
 }
 
 /** The layout shift that the page has measured. */
-export function layoutShift(page: Page): Promise<number> {
+function layoutShift(page: Page): Promise<number> {
   return page.evaluate(
     () =>
       new Promise<number>((resolve) => {
@@ -138,4 +139,37 @@ export function layoutShift(page: Page): Promise<number> {
         setTimeout(() => resolve(0), 500);
       }),
   );
+}
+
+/**
+ * Opens a view at the widths of a phone, a tablet and a desktop, brings it to a state with `show`, and expects that axe
+ * finds nothing and that nothing overflows or shifts. ESPALIER_SCREENSHOTS names a directory for pictures.
+ */
+export async function expectAccessible(
+  name: string,
+  query: string,
+  scheme: "light" | "dark",
+  show: (page: Page) => Promise<void>,
+): Promise<void> {
+  const site = await openSite(scheme);
+  try {
+    for (const width of [390, 820, 1600]) {
+      const { page } = await visit(site, query);
+      await page.setViewportSize({ width, height: 900 });
+      expect(await violations(page)).toEqual([]);
+      await show(page);
+      expect(await violations(page)).toEqual([]);
+      expect(await overflow(page)).toBe(0);
+      expect(await layoutShift(page)).toBeLessThan(0.1);
+      const pictures = process.env.ESPALIER_SCREENSHOTS;
+      if (pictures !== undefined)
+        await page.screenshot({
+          path: join(pictures, `${name}-${scheme}-${width}.png`),
+          fullPage: true,
+        });
+      await page.close();
+    }
+  } finally {
+    await site.close();
+  }
 }

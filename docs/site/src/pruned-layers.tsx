@@ -1,5 +1,6 @@
 /** The layers of a pruned checkpoint, with a bar for the share of zeros. */
 import { formatBytes, formatShare } from "../../../src/report/table.ts";
+import { TableHead } from "./table-head.tsx";
 import type { PruneReport } from "./worker/protocol.ts";
 
 interface PrunedLayersProps {
@@ -13,15 +14,7 @@ export function PrunedLayers({ report, selected, onSelect }: PrunedLayersProps) 
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keyboard
     <section class="card tensors" aria-label="Pruned layers" tabIndex={0}>
       <table class="sticky stack">
-        <thead>
-          <tr>
-            {["layer", "shape", "zeros", "share", "bytes", "packed"].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead names={["layer", "shape", "zeros", "share", "bytes", "packed"]} />
         <tbody>
           {report.layers.map(({ name, tensor, shape, zeros, elements, bytes, packedBytes }) => (
             <tr key={name} class={tensor === selected ? "selected" : undefined}>

@@ -1,6 +1,7 @@
 /** The view "Run": classifies typed or pasted texts with the given model. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { formatBytes } from "../../../src/report/table.ts";
+import { TableHead } from "./table-head.tsx";
 import type { Activity } from "./use-activity.ts";
 import { useQuery } from "./use-query.ts";
 import type {
@@ -185,15 +186,7 @@ function Answers({
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, also by keyboard
     <section class="card tensors" aria-label="Answers" tabIndex={0}>
       <table class="sticky stack">
-        <thead>
-          <tr>
-            {["text", "answer", ...columns].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead names={["text", "answer", ...columns]} />
         <tbody>
           {rows.slice(0, SHOWN).map(({ text, textPair, answer, probabilities }, i) => (
             // The same text may be in several lines.

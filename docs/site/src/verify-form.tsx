@@ -1,6 +1,7 @@
 /** Verifies that the layers of the checkpoint obey a pattern, and shows the verdict of the command `verify`. */
 import { useState } from "preact/hooks";
 import { formatShare } from "../../../src/report/table.ts";
+import { TableHead } from "./table-head.tsx";
 import type { Activity } from "./use-activity.ts";
 import { useQuery, useQueryFlag } from "./use-query.ts";
 import type { Verdict, Violation } from "./worker/protocol.ts";
@@ -137,15 +138,7 @@ function LayersTable({ verdict: { isGroups, layers } }: { readonly verdict: Verd
   const partial = isGroups ? "groups with more zeros" : "partial blocks";
   return (
     <table class="stack">
-      <thead>
-        <tr>
-          {["layer", "shape", blocks, partial, "zeros"].map((name) => (
-            <th key={name} scope="col">
-              {name}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <TableHead names={["layer", "shape", blocks, partial, "zeros"]} />
       <tbody>
         {layers.map((layer) => (
           <tr key={layer.name}>
