@@ -138,8 +138,8 @@ describe.skipIf(!isBuilt)(needing("a build", "the built command"), () => {
       expect(code).toBe(0);
       const { heap, grown } = JSON.parse(out) as { heap: readonly number[]; grown: number };
       const median = [...heap].sort((a, b) => a - b)[heap.length >> 1] ?? Number.NaN;
-      // 53 to 68 KiB, by the version of the engine and the threads.
-      expect(median).toBeLessThan(80 * 1024);
+      // 53 to 81 KiB: by the version of the engine, the threads, and how much is compiled in time on a busy machine.
+      expect(median).toBeLessThan(100 * 1024);
       expect(grown).toBe(0);
     },
   );
