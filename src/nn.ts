@@ -38,6 +38,9 @@ export {
   decodeSnapshotOrThrow,
   encodeSnapshot,
 } from "./experiment/snapshot.ts";
+export { headHooks, headHooksInto } from "./heads/hooks.ts";
+export { initialiseHeadPruning } from "./heads/initialise.ts";
+export type { AttentionLayer, HeadPruningState } from "./heads/state.ts";
 export {
   availableVariants,
   type Backend,

@@ -129,19 +129,24 @@ export function pruningTypeOf({
   return method === "progressive" ? criterion + PROGRESSIVE : criterion;
 }
 
-function resolvePruner({
-  pruningType,
-  criterionType,
-  criterionReduceType,
-  sparsityDecayType,
-  regType,
-  regCoeff,
-  ...others
-}: FieldValues): PrunerConfig {
+function resolvePruner(
+  {
+    pruningType,
+    criterionType,
+    criterionReduceType,
+    sparsityDecayType,
+    regType,
+    regCoeff,
+    ...others
+  }: FieldValues,
+  { profile }: Sources,
+): PrunerConfig {
   const { pattern, maxSparsityRatioPerOp: max } = others;
+  // INC ignores the type if the pattern is whole heads.
+  const ignoresType = pattern.kind === "heads" && profile !== "strict";
   return {
     ...others,
-    ...resolveType(pruningType, criterionType),
+    ...resolveType(ignoresType ? "basic" : pruningType, criterionType),
     sparsityDecay: sparsityDecayType,
     scoreReduction: criterionReduceType,
     maxSparsityRatioPerOp: Math.min(perElement(pattern, 1), max),
@@ -229,7 +234,7 @@ export function parsePruningConfig(
     checkPruner(sources, PRUNER_KEYS, FIELD_KEYS, checksKeys, report);
     const fields = readFields(sources, report);
     if (fields === undefined) return [];
-    const config = resolvePruner(fields);
+    const config = resolvePruner(fields, sources);
     checkRelations(config, sources, report);
     return [config];
   });

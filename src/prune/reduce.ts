@@ -66,7 +66,7 @@ export function reduceNeighbours(
 }
 
 /** Reduces each column of a row-major [height, width] matrix to one number. `out` must not alias `values`. */
-function reduceColumnsInto(
+export function reduceColumnsInto(
   reduction: ScoreReduction,
   values: Float32Array,
   height: number,

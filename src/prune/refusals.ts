@@ -24,7 +24,7 @@ export function patternPruner(config: PrunerConfig): PatternPrunerConfig {
   return refuseCombination(
     "pattern",
     "blocks, channels or N:M",
-    `"${formatPattern(pattern)}"; whole attention heads are not pruned`,
+    `"${formatPattern(pattern)}", without attention layers`,
   );
 }
 
@@ -42,8 +42,18 @@ function refuseSchedule(path: string, expected: string, got: string | number): n
   refusePruning("unusable-schedule", path, expected, got);
 }
 
+/** Refuses a schedule that ends before the first gradient, for a criterion that needs gradients. */
+export function checkEndStep({ criterion, endStep }: PrunerConfig): void {
+  if (needsGradient(criterion) && endStep <= 0)
+    refuseSchedule(
+      "end_step",
+      `more than 0 for the ${criterion} criterion, which needs gradients first`,
+      endStep,
+    );
+}
+
 /** Under `strict`, refuses schedules for which INC silently prunes less than the target. */
-export function checkSchedule(config: PatternPrunerConfig): void {
+export function checkSchedule(config: PrunerConfig): void {
   const { criterion, method, startStep, endStep, pruningFrequency } = config;
   // Block masks have no gradients before the start step.
   const unscored = scoresBlockMasks(criterion) ? startStep : 0;
@@ -82,12 +92,7 @@ export function checkSettings(
       );
     return;
   }
-  if (needsGradient(criterion) && config.endStep <= 0)
-    refuseSchedule(
-      "end_step",
-      `more than 0 for the ${criterion} criterion, which needs gradients first`,
-      config.endStep,
-    );
+  checkEndStep(config);
   checkMore(config);
   if (config.groupLasso !== null && pattern.kind === "group")
     refuseCombination("group lasso", "a block pattern", formatPattern(pattern));

@@ -18,7 +18,7 @@ import type { LivePruner, PrunedLayer, PrunerState } from "./state.ts";
  * Merges `count` fresh scores into the stored scores from index `start`: scores = decay * scores + fresh, rounded to
  * bfloat16 with `lowMemory`, or scores = fresh if `decay` is null.
  */
-function mergeInto(
+export function mergeInto(
   decay: number | null,
   lowMemory: boolean,
   fresh: Float32Array,
@@ -58,7 +58,7 @@ function isFusible(
  * Writes the scores of `count` elements from index `start`. Products, the usual case, are computed without a function
  * call per element.
  */
-function elementScoresInto(
+export function elementScoresInto(
   { loop, score }: ElementRule,
   weight: Float32Array,
   gradient: Float32Array,

@@ -17,6 +17,7 @@ const ORDER = [
   "core",
   "kernels",
   "prune",
+  "heads",
   "tensor",
   "autograd",
   "model",
@@ -36,6 +37,7 @@ const ORDER = [
 /** Folders that see less than what stands before them. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   prune: ["core"],
+  heads: ["core", "prune"],
   io: ["core"],
   sparse: ["core", "kernels", "tensor", "autograd", "model"],
   checkpoint: ["core", "prune", "sparse", "io"],
@@ -46,7 +48,17 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 /** What each public entry may be made of, so that it embeds where its description says. */
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["core", "prune"],
-  "nn.ts": ["core", "kernels", "prune", "tensor", "autograd", "model", "train", "experiment"],
+  "nn.ts": [
+    "core",
+    "kernels",
+    "prune",
+    "heads",
+    "tensor",
+    "autograd",
+    "model",
+    "train",
+    "experiment",
+  ],
   "sparse.ts": ["core", "kernels", "sparse"],
   "io.ts": ["core", "io"],
   "checkpoint.ts": ["core", "prune", "sparse", "io", "checkpoint"],

@@ -237,6 +237,11 @@ function specialValues(
     oneShotConfig: { options: () => ({ pattern: "4x1", targetSparsity: 0.5 }) },
     applyMaskInto: { values: weights },
     initialisePruning: { config: pruning },
+    initialiseHeadPruning: {
+      config: () => ({ ...(pruning().pruners[0] as object), pattern: { kind: "heads" } }),
+      attentions: () => [{ name: "a", heads: 2, projections: ["a"], output: "b" }],
+      layers: () => ["a", "b"].map((name) => ({ ...layers()[0], name })),
+    },
     parsePruningConfig: { config: () => PRUNING },
     parsePruningConfigOrThrow: { config: () => PRUNING },
     createParameter: { values: () => new Float32Array(8) },
