@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** docs/conformance.md says when to raise it. */
-const VERSION = "1.0.0";
+const VERSION = "1.1.0";
 
 /**
  * `valid`: reproduce the answer. `invalid`: refuse the input. `acceptable`: several answers are right, as the note
@@ -51,6 +51,10 @@ const FAMILIES: Readonly<Record<string, Json>> = {
     source: "transformers 4.32 and Intel Neural Compressor v3.7.1",
     schemas: ["schema/joint-case.schema.json"],
   },
+  heads: {
+    source: "Intel Neural Compressor v3.7.1, and transformers 4.32 for the trained model",
+    schemas: ["schema/heads-case.schema.json"],
+  },
   strict: {
     source: "the project's own specification, src/reference",
     schemas: ["schema/strict-case.schema.json"],
@@ -78,8 +82,8 @@ function textsOf(...notes: readonly unknown[]): string[] {
 
 /** What the original raised, in words. */
 function raised(error: unknown): string {
-  const { type, message, hook } = error as Json;
-  return `The original raises ${type} in ${hook}: ${message}`;
+  const { type, message, hook, during = hook } = error as Json;
+  return `The original raises ${type} in ${during}: ${message}`;
 }
 
 function caseEntries(root: string, family: string): Entry[] {
@@ -196,6 +200,7 @@ export function manifestText(root: string): string {
     ...caseEntries(root, "model"),
     ...scheduleEntries(root),
     ...caseEntries(root, "joint"),
+    ...caseEntries(root, "heads"),
     ...caseEntries(root, "strict"),
   ];
   const families = Object.entries(FAMILIES).map(([family, about]) => {

@@ -66,28 +66,34 @@ async function loadTokenizer(
   return createTokenizer(await readText(path));
 }
 
-/** Counts the verdicts of each family, in order of appearance. */
-function byFamily(verdicts: readonly Verdict[]) {
-  const families = [...new Set(verdicts.map(({ family }) => family))];
-  return families.map((family) => {
+type Refused = GoldenVectors["refused"][number];
+
+/** Counts the verdicts and the vectors outside of each family, in order of appearance. */
+function byFamily(verdicts: readonly Verdict[], refused: readonly Refused[]) {
+  const families = new Set<string>([...verdicts, ...refused].map(({ family }) => family));
+  return [...families].map((family) => {
     const own = verdicts.filter((verdict) => verdict.family === family);
-    return [family, countVerdicts(own)] as const;
+    const outside = refused.filter((vector) => vector.family === family).length;
+    return [family, { ...countVerdicts(own), ...(outside > 0 ? { outside } : {}) }] as const;
   });
 }
 
-type Refused = GoldenVectors["refused"][number];
+/** The vectors outside whose `family/name` matches an expression. */
+function refusedOf({ refused }: GoldenVectors, only: RegExp | undefined): readonly Refused[] {
+  return refused.filter(({ family, name }) => only === undefined || only.test(`${family}/${name}`));
+}
 
 /** Returns functions that print text. Only the vectors that failed are listed. */
 function textPrinter({ out }: Console) {
   return {
     unknown: (set: string) => out.write(`${set}: not a known set of vectors, not counted\n`),
     refused: ({ family, name, reason }: Refused) =>
-      out.write(`${family} ${name}: not replayed and not counted (${reason})\n`),
+      out.write(`${family} ${name}: outside, not judged (${reason})\n`),
     verdict: (verdict: Verdict) => {
       if (!verdict.passed) out.write(`${formatVerdict(verdict)}\n`);
     },
-    counts: (verdicts: readonly Verdict[]) => {
-      for (const [family, counts] of byFamily(verdicts))
+    counts: (verdicts: readonly Verdict[], refused: readonly Refused[]) => {
+      for (const [family, counts] of byFamily(verdicts, refused))
         out.write(`${formatFamily(family, counts)}\n`);
       out.write(`${formatCounts(countVerdicts(verdicts))}\n`);
     },
@@ -101,8 +107,8 @@ function jsonPrinter({ out }: Console): ReturnType<typeof textPrinter> {
     refused: (vector) => print({ event: "refused", ...vector }),
     // A flat object with the fields of the verdict and of its first difference.
     verdict: ({ difference, ...verdict }) => print({ event: "verdict", ...verdict, ...difference }),
-    counts: (verdicts) => {
-      const families = Object.fromEntries(byFamily(verdicts));
+    counts: (verdicts, refused) => {
+      const families = Object.fromEntries(byFamily(verdicts, refused));
       print({ event: "end", ...countVerdicts(verdicts), families });
     },
   };
@@ -112,7 +118,7 @@ export const conformCommand: Command = defineCommand({
   name: "conform",
   summary: "replay golden vectors and compare",
   description: [
-    "Replays the golden vectors found below DIR: models, joint training, tokenizers, pruning, exact masks, row files, metrics. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. If DIR holds their manifest, a vector that it lists and that is missing has failed too, unless --only is given. Sets of vectors that are not known, and vectors of models that cannot be run, are named and not counted. Prints the first difference of each vector that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 if one failed.",
+    "Replays the golden vectors found below DIR: models, joint training, tokenizers, pruning, attention heads, exact masks, row files, metrics. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. If DIR holds their manifest, a vector that it lists and that is missing has failed too, unless --only is given. Vectors outside, such as those of models that cannot be run, are named with the reason and counted apart. Sets of vectors that are not known are named. Prints the first difference of each vector that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 if one failed.",
   ],
   positionals: ["DIR"],
   options: OPTIONS,
@@ -148,9 +154,9 @@ export const conformCommand: Command = defineCommand({
     }
     if (verdicts.length === 0)
       refuseInput("--only", "to find a vector", `${values.only ?? ""}, found in none`);
-    for (const vector of vectors.refused) printer.refused(vector);
+    for (const vector of refusedOf(vectors, only)) printer.refused(vector);
     for (const set of vectors.unknown) printer.unknown(set);
-    printer.counts(verdicts);
+    printer.counts(verdicts, refusedOf(vectors, only));
     return verdicts.every(({ passed }) => passed) ? 0 : 1;
   },
 });

@@ -8,6 +8,8 @@ import type { CaseFiles } from "./case-files.ts";
 import { replayDirectoryTokenizer } from "./directory-tokenizer.ts";
 import { replayEncoderLosses } from "./encoder-losses.ts";
 import { encoderRefusal, isEncoderCase, replayEncoder } from "./encoders.ts";
+import { replayHeads } from "./heads.ts";
+import { headRefusal } from "./heads-case.ts";
 import { replayJoint } from "./joint.ts";
 import { replayMetrics } from "./metrics.ts";
 import { replayModel } from "./model.ts";
@@ -20,7 +22,7 @@ import { replayTokenizer } from "./tokenizer.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** The families in which each vector is a directory. */
-export type CaseFamily = "encoders" | "joint" | "model" | "pruning" | "rows" | "strict";
+export type CaseFamily = "encoders" | "heads" | "joint" | "model" | "pruning" | "rows" | "strict";
 
 /** The families in which each vector is a row or a line of a file. */
 export type RowFamily =
@@ -47,6 +49,12 @@ const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
     replay: replayEncoder,
     refusal: encoderRefusal,
     parts: { losses: replayEncoderLosses },
+  },
+  // Only trajectories state what drives them, and those of layers have a list as their `model`.
+  heads: {
+    accepts: ({ drive, model }) => typeof drive === "string" && isJsonObject(model),
+    replay: replayHeads,
+    refusal: headRefusal,
   },
   joint: { accepts: ({ kind }) => kind === "joint", replay: replayJoint },
   // Vectors of encoders also have a `teacher_config`, but only they state the model's `class`.

@@ -143,3 +143,13 @@ export function tensorLayer(
   const owners = pruners.filter((layers) => layers.includes(layer)).length;
   return owners > 1 ? `${layer}@${pruner}` : layer;
 }
+
+/** Returns a layer after a step of gradient descent in float32. */
+export function descend(layer: LayerRecord, learningRate: number): LayerRecord {
+  const { data, gradient } = layer;
+  const rate = Math.fround(learningRate);
+  return {
+    ...layer,
+    data: data.map((weight, i) => weight - Math.fround(rate * (gradient?.[i] ?? 0))),
+  };
+}

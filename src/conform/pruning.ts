@@ -13,6 +13,7 @@ import { at, type CaseFiles, type JsonObject, openCase } from "./case-files.ts";
 import { compare, type Difference, differenceAt, firstOf } from "./difference.ts";
 import {
   type CaseEvent,
+  descend,
   initialRecords,
   type PruningCase,
   readPruningCase,
@@ -114,15 +115,6 @@ function withGradient({ files }: PruningCase, step: number, layer: LayerRecord):
   const gradient =
     statedTensor(files, `grad/${step}/${layer.name}`) ?? new Float32Array(layer.data.length);
   return { ...layer, gradient };
-}
-
-function descend(layer: LayerRecord, learningRate: number): LayerRecord {
-  const { data, gradient } = layer;
-  const rate = Math.fround(learningRate);
-  return {
-    ...layer,
-    data: data.map((weight, i) => weight - Math.fround(rate * (gradient?.[i] ?? 0))),
-  };
 }
 
 /** Compares the settings, schedules, block sizes and masks of pruners before the first step. */

@@ -27,6 +27,8 @@ export type Finding = Difference | { readonly acceptable: string } | undefined;
 export type RowChecks = Readonly<Record<string, (row: JsonObject, table: JsonObject) => Finding>>;
 
 interface VerdictCounts {
+  /** The number of vectors that were not judged, if any. */
+  readonly outside?: number;
   readonly passed: number;
   readonly failed: number;
   /** The number of vectors that are acceptable. They also count as passed. */
@@ -82,6 +84,10 @@ export function formatCounts({ passed, failed }: VerdictCounts): string {
 
 /** Formats the counts of one family as a line of text. */
 export function formatFamily(family: string, counts: VerdictCounts): string {
-  const { acceptable } = counts;
-  return `${family}: ${formatCounts(counts)}${acceptable > 0 ? `, ${acceptable} of them acceptable` : ""}`;
+  const { acceptable, outside } = counts;
+  return [
+    `${family}: ${formatCounts(counts)}`,
+    ...(acceptable > 0 ? [`${acceptable} of them acceptable`] : []),
+    ...(outside === undefined ? [] : [`${outside} outside`]),
+  ].join(", ");
 }

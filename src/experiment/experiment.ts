@@ -159,7 +159,7 @@ function tryPhase(run: Run, phase: ExperimentPhase): void {
   const { backend, trainingRows } = run.options;
   const { epochs, batchSize, evaluationBatchSize, settings } = phase;
   const { collate } = evaluationSource(run, phase);
-  checkOneShot(layerRecords(run.student), settings);
+  checkOneShot(run.student, settings);
   fineTune({
     ...{ backend, trainingRows, collate, epochs, batchSize, evaluationBatchSize, settings },
     model: run.student,

@@ -18,6 +18,7 @@ import { moduleList } from "../model/modules.ts";
 import type { Profile, PruningConfig } from "../prune/config.ts";
 import { elementCount, PruningError } from "../prune/layer.ts";
 import { formatPattern } from "../prune/pattern.ts";
+import { attentionLayers } from "../train/attention-layers.ts";
 import { initialiseTrainingPruning, parseTrainingPruning } from "../train/pruning.ts";
 import { trainingSettings } from "../train/settings.ts";
 import { KIND_OF_MODULE } from "../train/trainable-model.ts";
@@ -285,7 +286,7 @@ function checkPruning(
       shape,
       data: new Float32Array(elementCount(shape)),
     }));
-    initialiseTrainingPruning(config, layers, profile);
+    initialiseTrainingPruning(config, layers, profile, attentionLayers(model));
     return right(config);
   } catch (error) {
     if (error instanceof InputError) return left(error.problems);

@@ -1,21 +1,43 @@
 /** Prunes a model in one step without fine-tuning, as the baseline for a sparse phase. */
+import { headHooks } from "../heads/hooks.ts";
+import { initialiseHeadPruning } from "../heads/initialise.ts";
+import type { AttentionLayer } from "../heads/state.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { onStepBegin } from "../prune/hooks.ts";
 import { initialisePruning } from "../prune/initialise.ts";
 import { type LayerRecord, PruningError } from "../prune/layer.ts";
 import { dueAtOnce } from "../prune/once.ts";
 import { parsePruningConfigOrThrow } from "../prune/parse.ts";
+import type { PruningState } from "../prune/state.ts";
 import { evaluate, type RowSource } from "../train/evaluation.ts";
+import { headsAsBlocks } from "../train/head-pruning.ts";
+import { prunersByKind } from "../train/pruning.ts";
 import type { TrainingSettings } from "../train/settings.ts";
 import { sparsityReport } from "../train/sparsity.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "../train/trainable-model.ts";
 import type { MeasuredModel } from "./events.ts";
 
+/** The layers of a model that can be pruned. */
+interface Prunable {
+  readonly layers: readonly LayerRecord[];
+  readonly attentions: readonly AttentionLayer[];
+}
+
+function prunable(model: TrainableModel<never>): Prunable {
+  return { layers: layerRecords(model), attentions: model.attentions ?? [] };
+}
+
+/** Weights that are pruned in one step, and the state of all pruners. */
+interface PrunedAtOnce {
+  readonly state: PruningState;
+  readonly weights: ReadonlyMap<string, Float32Array>;
+}
+
 /** Prunes layers in one step, by magnitude instead of the configured criteria. A pattern lock adds no zeros. */
 function prunedAtOnce(
-  layers: readonly LayerRecord[],
+  { layers, attentions }: Prunable,
   { pruning, profile }: Pick<TrainingSettings, "pruning" | "profile">,
-): ReturnType<typeof onStepBegin> {
+): PrunedAtOnce {
   const { pruners } = parsePruningConfigOrThrow(pruning, { profile });
   const config = {
     pruners: pruners.map((pruner) =>
@@ -24,7 +46,26 @@ function prunedAtOnce(
         : dueAtOnce(pruner, "magnitude"),
     ),
   };
-  return onStepBegin(initialisePruning(config, layers, { profile }), 0, layers);
+  const { blocks, heads } = prunersByKind(config);
+  const blockState = initialisePruning(blocks, layers, { profile });
+  const headStates = heads.map((one) =>
+    initialiseHeadPruning(one, attentions, layers, { profile }),
+  );
+  // The hooks of the core refuse a state without pruners.
+  const none = { state: blockState, weights: new Map<string, Float32Array>() };
+  const isNone = blocks.pruners.length === 0;
+  const { state, weights } = isNone ? none : onStepBegin(blockState, 0, layers);
+  const changed = new Map(weights);
+  const shown = headStates.map((one) => {
+    const current = layers.map((layer) => ({
+      ...layer,
+      data: changed.get(layer.name) ?? layer.data,
+    }));
+    const begun = headHooks.onStepBegin(one, 0, current);
+    for (const [name, data] of begun.weights) changed.set(name, data);
+    return headsAsBlocks(begun.state, layers);
+  });
+  return { state: { ...state, pruners: [...state.pruners, ...shown] }, weights: changed };
 }
 
 /**
@@ -33,12 +74,12 @@ function prunedAtOnce(
  * @throws PruningError if a target cannot be reached in one step, or a layer cannot be pruned
  */
 export function checkOneShot(
-  layers: readonly LayerRecord[],
+  model: TrainableModel<never>,
   settings: Pick<TrainingSettings, "pruning" | "profile">,
 ): void {
   if (settings.pruning === null) return;
   try {
-    prunedAtOnce(layers, settings);
+    prunedAtOnce(prunable(model), settings);
   } catch (error) {
     if (!(error instanceof PruningError)) throw error;
     const { code, problem, layer } = error;
@@ -58,7 +99,7 @@ export function pruneAtOnceInto<Row, Batch extends LabelledBatch>(
 ): MeasuredModel | null {
   const layers = layerRecords(model);
   try {
-    const { state, weights } = prunedAtOnce(layers, settings);
+    const { state, weights } = prunedAtOnce(prunable(model), settings);
     for (const { name, data } of layers) {
       const pruned = weights.get(name);
       if (pruned !== undefined) data.set(pruned);

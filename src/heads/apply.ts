@@ -8,7 +8,7 @@ import type { PrunedAttention } from "./state.ts";
  */
 export function applyHeadMaskInto(
   { heads, mask }: Pick<PrunedAttention, "heads" | "mask">,
-  values: readonly Float32Array[],
+  values: readonly (Float32Array | Uint8Array)[],
   outputRows: number,
 ): void {
   const output = values.length - 1;

@@ -6,7 +6,7 @@ import { exactCount, planExactBudget } from "../prune/exact.ts";
 import { refusePruning } from "../prune/layer.ts";
 import { kthSmallest } from "../prune/threshold.ts";
 import type { HeadScratch } from "./scratch.ts";
-import type { HeadPruningState, HeadPrunerConfig, PrunedAttention } from "./state.ts";
+import type { HeadPrunerConfig, HeadPruningState, PrunedAttention } from "./state.ts";
 
 /** Writes the masks of all attention layers, which have scores, for a target ratio. */
 export type ChooseHeads = (

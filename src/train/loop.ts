@@ -1,6 +1,7 @@
 /** Fine-tunes a model. The run is an async iterator of events: epochs of steps, with an evaluation after each epoch. */
 
 import { sumOf } from "../core/sum.ts";
+import type { PruningState } from "../prune/state.ts";
 import { zeroGradients } from "../tensor/parameter.ts";
 import { bucketedBatches, shuffledBatches } from "./batches.ts";
 import {
@@ -21,6 +22,7 @@ import type {
 } from "./events.ts";
 import { checkFineTuneOptions, type FineTuneOptions } from "./fine-tune-options.ts";
 import { namingRow } from "./labels.ts";
+import { shownPruning } from "./pruning-steps.ts";
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";
 import {
   captureSnapshot,
@@ -214,15 +216,22 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
   }
 
   #start(): StartEvent {
-    const { pruning, model, step } = this.#session;
+    const { model, step } = this.#session;
+    const state = this.#shown();
     return {
       type: "start",
       epochs: this.#updates.length,
       stepsPerEpoch: this.#updateSizes.length,
       totalSteps: sumOf(this.#updates, (updates) => updates),
       completedSteps: step,
-      prunedLayers: pruning === null ? [] : prunedLayerNames(pruning.state, layerRecords(model)),
+      prunedLayers: state === null ? [] : prunedLayerNames(state, layerRecords(model)),
     };
+  }
+
+  /** The states of all pruners; null in dense training. */
+  #shown(): PruningState | null {
+    const { pruning, model } = this.#session;
+    return pruning === null ? null : shownPruning(pruning, layerRecords(model));
   }
 
   #step(parts: readonly Uint32Array[]): StepEvent {
@@ -230,7 +239,7 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
     const result = this.#update(parts);
     const { reportedEpochs, lossSum } = this.#progress;
     this.#progress = { reportedEpochs, lossSum: lossSum + result.loss };
-    const state = this.#session.pruning?.state ?? null;
+    const state = this.#shown();
     this.#gauge = state === null ? null : gaugeSparsity(state, this.#gauge);
     return {
       type: "step",
@@ -260,7 +269,8 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
     const { evaluationRows: rows = [], batchSize, evaluationBatchSize, collate } = this.#options;
     const { evaluateEvery = 1 } = this.#options;
     const epochs = this.#updates.length;
-    const { model, pruning, step } = this.#session;
+    const { model, step } = this.#session;
+    const state = this.#shown();
     const source = { rows, collate, batchSize: evaluationBatchSize ?? batchSize };
     const { reportedEpochs, lossSum } = this.#progress;
     const epoch = reportedEpochs + 1;
@@ -272,7 +282,7 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
       step,
       trainingLoss: lossSum / (this.#updates[reportedEpochs] ?? 1),
       evaluation: isEvaluated ? this.#evaluate(source) : null,
-      sparsity: pruning === null ? null : sparsityReport(pruning.state, layerRecords(model)),
+      sparsity: state === null ? null : sparsityReport(state, layerRecords(model)),
     };
     this.#progress = { reportedEpochs: epoch, lossSum: 0 };
     return event;

@@ -3,6 +3,7 @@ import type { PruningKernels } from "../core/pruning-kernels.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { createPruningScratch, type PruningScratch } from "../prune/hooks.ts";
 import type { PruningState } from "../prune/state.ts";
+import { type SessionHeads, startHeads } from "./head-pruning.ts";
 import { createOptimizer, type Optimizer, releaseOptimizer } from "./optimizer.ts";
 import {
   createPruningKernels,
@@ -14,11 +15,15 @@ import { type CompressedWeights, releaseCompressedWeights } from "./sparse-produ
 import { createTeacherCache, type TeacherCache, type TeacherMemory } from "./teacher-cache.ts";
 import { type LabelledBatch, layerRecords, type TrainableModel } from "./trainable-model.ts";
 
-interface SessionPruning {
+/** The pruners of a run: those of blocks, and those of attention heads. */
+export interface SessionPruning {
   state: PruningState;
   readonly scratch: PruningScratch;
   /** The pruning kernels that `scratch` uses. */
   readonly kernels: PruningKernels;
+  readonly heads: readonly SessionHeads[];
+  /** Whether the first pruner of the configuration prunes heads. */
+  readonly headsFirst: boolean;
 }
 
 /** The state of a training run. Training steps change it in place. */
@@ -87,9 +92,22 @@ export function startPruning(
 ): SessionPruning | null {
   if (pruning === null) return null;
   const config = parseTrainingPruning(pruning, profile);
-  const state = initialiseTrainingPruning(config, layerRecords(model), profile);
+  const layers = layerRecords(model);
+  const { state, heads } = initialiseTrainingPruning(
+    config,
+    layers,
+    profile,
+    model.attentions ?? [],
+  );
   const kernels = createPruningKernels(backend);
-  return { state, scratch: createPruningScratch(state, kernels), kernels };
+  return {
+    state,
+    scratch: createPruningScratch(state, kernels),
+    kernels,
+    // The kernels may have allocated memory, which makes earlier views of weights invalid.
+    heads: heads.map((one) => startHeads(one, layerRecords(model))),
+    headsFirst: config.pruners[0]?.pattern.kind === "heads",
+  };
 }
 
 /** Frees the memory of the optimizer and of compressed weights, once. The model stays usable. */

@@ -2,11 +2,14 @@
 import { describe } from "../core/checks.ts";
 import { digestOf } from "../core/digest.ts";
 import { InputError, type Problem } from "../core/either.ts";
+import { headHooksInto } from "../heads/hooks.ts";
+import type { HeadPruningState } from "../heads/state.ts";
 import type { KernelVariant } from "../kernels/table.ts";
 import type { NamedValues } from "../model/parameters.ts";
 import { copyPruningState } from "../prune/hooks.ts";
 import type { PruningState } from "../prune/state.ts";
 import type { Parameters } from "../tensor/parameter.ts";
+import { copyHeadStates } from "./pruning-steps.ts";
 import type { TrainingSession } from "./session.ts";
 import type { TrainingSettings } from "./settings.ts";
 import { releaseCompressedWeights } from "./sparse-products.ts";
@@ -72,6 +75,8 @@ export interface TrainingSnapshot {
   /** The optimizer's state by parameter name. Fixed parameters have no entry. */
   readonly optimizer: ReadonlyMap<string, StoredSlot>;
   readonly pruning: PruningState | null;
+  /** The states of pruners of attention heads. Absent if there are none. */
+  readonly heads?: readonly HeadPruningState[];
 }
 
 export function storedParameters(parameters: Parameters): StoredParameters {
@@ -111,6 +116,7 @@ export function captureSnapshot(
     parameters: storedParameters(model.parameters),
     optimizer: new Map(slots),
     pruning: pruning === null ? null : copyPruningState(pruning.state),
+    ...(pruning === null || pruning.heads.length === 0 ? {} : { heads: copyHeadStates(pruning) }),
   };
 }
 
@@ -137,6 +143,10 @@ export function restoreSnapshotInto(
   }
   if (session.pruning !== null && snapshot.pruning !== null) {
     session.pruning.state = copyPruningState(snapshot.pruning);
+    for (const [i, state] of (snapshot.heads ?? []).entries()) {
+      const heads = session.pruning.heads[i];
+      if (heads !== undefined) heads.state = headHooksInto.copyState(state);
+    }
   }
   releaseCompressedWeights(session.compressed);
   session.step = snapshot.step;

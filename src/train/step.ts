@@ -5,16 +5,17 @@
 import { scale } from "../autograd/arithmetic.ts";
 import { backward } from "../autograd/backward.ts";
 import { createTape, releaseTape, scalarOf, type TapeOptions } from "../autograd/tape.ts";
-import {
-  onAfterOptimizerStepInto,
-  onBeforeOptimizerStepInto,
-  onStepBeginInto,
-} from "../prune/hooks.ts";
 import { clipGradientsInto, scaleGradientsInto } from "./clipping.ts";
 import { distillationLoss, labelLoss, lossTerms } from "./distillation.ts";
 import { checkOutputs } from "./divergence.ts";
 import { maskBlockGradientsInto, maskTrainingInto } from "./masking.ts";
 import { optimizerStepInto } from "./optimizer.ts";
+import {
+  beginPruningStepInto,
+  endPruningStepInto,
+  readGradientsInto,
+  shownPruning,
+} from "./pruning-steps.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingSession } from "./session.ts";
 import { lossNeeds, type TrainingSettings } from "./settings.ts";
@@ -103,9 +104,7 @@ function stepInto<Batch extends LabelledBatch>(
   factor: BatchFactor,
 ): StepResult {
   const { backend, model, settings, step, optimizer, pruning } = session;
-  if (pruning !== null) {
-    pruning.state = onStepBeginInto(pruning.state, step, layerRecords(model), pruning.scratch);
-  }
+  if (pruning !== null) beginPruningStepInto(pruning, step, layerRecords(model));
   const products = sparseProducts(session);
   let loss = 0;
   let terms = 0;
@@ -120,16 +119,17 @@ function stepInto<Batch extends LabelledBatch>(
     clipGradientsInto(backend, trained, settings.maxGradNorm);
   }
   if (pruning !== null) {
-    pruning.state = onBeforeOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
+    const layers = layerRecords(model);
+    readGradientsInto(pruning, layers);
     maskBlockGradientsInto(pruning.state, model.parameters);
-    if (settings.profile === "strict")
-      maskTrainingInto(pruning, model.parameters, optimizer, step, products.blockSparse);
+    if (settings.profile === "strict") {
+      const shown = { state: shownPruning(pruning, layers), kernels: pruning.kernels };
+      maskTrainingInto(shown, model.parameters, optimizer, step, products.blockSparse);
+    }
   }
   const learningRate = learningRateAt(settings.schedule, settings.optimizer.learningRate, step);
   optimizerStepInto(backend, optimizer, learningRate, { clearGradients: true });
-  if (pruning !== null) {
-    pruning.state = onAfterOptimizerStepInto(pruning.state, layerRecords(model), pruning.scratch);
-  }
+  if (pruning !== null) endPruningStepInto(pruning, layerRecords(model));
   clearFixedGradients(session);
   session.step++;
   return { loss: loss / terms, learningRate };

@@ -5,6 +5,7 @@ import type { Sequences } from "../autograd/sequences.ts";
 import type { Tape } from "../autograd/tape.ts";
 import { checkFunction, checkObject } from "../core/checks.ts";
 import type { ProblemType } from "../core/problem-type.ts";
+import type { AttentionLayer } from "../heads/state.ts";
 import { padPositions, selectExamples, type TokenBatch } from "../model/batch.ts";
 import { checkConfig } from "../model/check.ts";
 import type { ModelConfig } from "../model/config.ts";
@@ -13,6 +14,7 @@ import { type ModuleKind, moduleList } from "../model/modules.ts";
 import type { Padding } from "../model/token-rows.ts";
 import type { LayerKind, LayerRecord } from "../prune/layer.ts";
 import { checkParameters, type Parameters, parameterNamed } from "../tensor/parameter.ts";
+import { attentionLayers } from "./attention-layers.ts";
 
 /** The output of a forward pass in training. */
 export interface TrainableOutput {
@@ -69,6 +71,8 @@ export interface TrainableModel<Batch extends LabelledBatch> {
    * `<name>.weight` in order, linear if it has two dimensions, a convolution if it has three or four.
    */
   readonly layers?: readonly ModelLayer[];
+  /** The attention layers, for pruning of whole heads. Default: none, so heads cannot be pruned. */
+  readonly attentions?: readonly AttentionLayer[];
   forward(tape: Tape, batch: Batch, options?: TrainableForwardOptions): TrainableOutput;
   /**
    * Runs `forward` only on the examples of the batch with these indices. A teacher without this method always computes
@@ -166,6 +170,7 @@ export function sequenceClassifier(
     parameters,
     problemType: config.problemType,
     layers: moduleList(config).map(({ name, kind }) => ({ name, kind: KIND_OF_MODULE[kind] })),
+    attentions: attentionLayers(config),
     forward: run,
     forwardExamples: (tape, batch, examples, options = {}) => {
       const positions = Math.min(options.positions ?? 0, config.maxPositions);

@@ -172,14 +172,14 @@ test("sets that are not known are named and not counted", async () => {
     mkdirSync(join(directory, ...parts.slice(0, -1)), { recursive: true });
     return join(directory, ...parts);
   };
-  writeFileSync(other("heads", "one", "case.json"), '{"pruners":[],"model":{}}');
+  writeFileSync(other("others", "one", "case.json"), '{"pruners":[],"model":{}}');
   writeFileSync(other("roles", "bert", "config.json"), "{}");
   writeFileSync(other("tokens", "b", "lines.jsonl"), '{"text":""}\n');
   const { code, out } = await espalier(["conform", directory]);
   expect(code).toBe(0);
   expect(out).toBe(
     [
-      "heads: not a known set of vectors, not counted",
+      "others: not a known set of vectors, not counted",
       "roles: not a known set of vectors, not counted",
       "tokens: not a known set of vectors, not counted",
       "joint: 1 passed, 0 failed",
@@ -188,12 +188,12 @@ test("sets that are not known are named and not counted", async () => {
     ].join("\n"),
   );
   const json = await espalier(["conform", directory, "--json", "--only", "^joint/"]);
-  expect(json.out).toContain('{"event":"unknown","set":"heads"}\n');
-  for (const set of ["heads", join("heads", "one")]) {
+  expect(json.out).toContain('{"event":"unknown","set":"others"}\n');
+  for (const set of ["others", join("others", "one")]) {
     const alone = await espalier(["conform", join(directory, set)]);
     expect(alone.code).toBe(2);
     expect(alone.out).toBe("");
-    expect(alone.err).toContain("with sets that are not known: heads");
+    expect(alone.err).toContain("with sets that are not known: others");
   }
 });
 
@@ -206,7 +206,7 @@ test("encoders that cannot be run are named, and no part of them is counted", as
   const { code, out } = await espalier(["conform", directory]);
   expect(code).toBe(0);
   expect(out).toMatch(
-    /^encoders later: not replayed and not counted \(model_type: .*\)\njoint: 1 passed, 0 failed\n/,
+    /^encoders later: outside, not judged \(model_type: .*\)\njoint: 1 passed, 0 failed\n/,
   );
   expect(out).toMatch(/^2 passed, 0 failed\n$/m);
   const slugs = ["later", "later:losses", "lost"];
@@ -214,7 +214,7 @@ test("encoders that cannot be run are named, and no part of them is counted", as
   const manifest = { format: "espalier-conformance", version: "1.0.0", vectors };
   writeFileSync(join(directory, "manifest.json"), JSON.stringify(manifest));
   const listed = await espalier(["conform", directory]);
-  expect(listed.out).toContain("encoders: 0 passed, 1 failed\n");
+  expect(listed.out).toContain("encoders: 0 passed, 1 failed, 1 outside\n");
   expect(listed.out).toContain("lost");
   const alone = await espalier(["conform", at]);
   expect(alone.code).toBe(2);

@@ -20,7 +20,7 @@ function firstCase(family: string): string {
 }
 
 describe("the family of a case", () => {
-  test.each(["joint", "model", "pruning", "strict"])("%s, in any folder", (family) => {
+  test.each(["heads", "joint", "model", "pruning", "strict"])("%s, in any folder", (family) => {
     expect(caseFamily(firstCase(family), ["b", "a"])).toBe(family);
   });
 
@@ -30,7 +30,7 @@ describe("the family of a case", () => {
   });
 
   test("is not known for sets of other forms", () => {
-    expect(caseFamily('{"pruners":[],"model":{"hf":"BertModel"}}', ["heads"])).toBeUndefined();
+    expect(caseFamily('{"pruners":[],"model":{"hf":"BertModel"}}', ["others"])).toBeUndefined();
     expect(caseFamily('{"teacher_config":{},"class":"BertModel"}', ["others"])).toBeUndefined();
   });
 

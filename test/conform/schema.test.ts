@@ -49,7 +49,7 @@ test("the schemas are named for their files, and refer to what there is", () => 
 });
 
 describe("every committed vector is as its schema says", () => {
-  test.each(["pruning", "model", "joint", "strict"])("%s", (family) => {
+  test.each(["pruning", "model", "joint", "heads", "strict"])("%s", (family) => {
     const names = casesOf(family);
     expect(names.length).toBeGreaterThan(5);
     const wrong = names
@@ -114,6 +114,13 @@ const TENSORS: Readonly<Record<string, readonly (readonly [RegExp, string])[]>> 
     [/^out\/(hidden_states|attentions)\/\d+$/, "F32"],
     [/^out\/(pooled|pooler_output|logits|teacher_last_hidden|teacher_logits)$/, "F32"],
     [/^(adamw_b9|adamw_b999|hf_adamw_mse)\/step\d+\/.+$/, "F32"],
+  ],
+  heads: [
+    [/^(w[0T]|param|final)\/.+$/, "F32"],
+    [/^(grad|score)\/\d+\/.+$/, "F32"],
+    [/^mask\/\d+\/.+$/, "U8"],
+    [/^batch\/\d+\/(input_ids|attention_mask|labels)$/, "I32"],
+    [/^out\/logits(_with_head_mask)?$/, "F32"],
   ],
   strict: [
     [/^(w|score)\/.+$/, "F32"],

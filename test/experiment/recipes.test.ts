@@ -123,11 +123,9 @@ describe.each(SMALL_MODELS)("the head of %s", (_, config) => {
   /** The layers of the head that a recipe prunes. */
   const pruned = (name: string, profile: "inc" | "strict"): readonly string[] => {
     const keys = recipePruningConfig(sparse(name), MRPC_ROWS, profile);
-    const { pruners } = initialiseTrainingPruning(
-      parseTrainingPruning(keys, profile),
-      layerRecords(model),
-      profile,
-    );
+    const config = parseTrainingPruning(keys, profile);
+    const { state } = initialiseTrainingPruning(config, layerRecords(model), profile, []);
+    const { pruners } = state;
     const names = pruners.flatMap(({ layers }) => layers.map((layer) => layer.name));
     expect(names.length).toBeGreaterThan(1);
     return names.filter((layer) => layer === dense || layer === classifier);

@@ -5,7 +5,7 @@
 import fc from "fast-check";
 import { nextUint32, openStream } from "../../src/core/random.ts";
 import type { AttentionLayer } from "../../src/heads/state.ts";
-import type { PrunerConfig, Profile } from "../../src/prune/config.ts";
+import type { Profile, PrunerConfig } from "../../src/prune/config.ts";
 import type { LayerRecord } from "../../src/prune/layer.ts";
 import { parsePruningConfigOrThrow } from "../../src/prune/parse.ts";
 
