@@ -22,7 +22,6 @@ import {
 import type { TeacherMemory } from "../train/teacher-cache.ts";
 import {
   type LabelledBatch,
-  layerRecords,
   sequenceClassifier,
   type TrainableModel,
 } from "../train/trainable-model.ts";
