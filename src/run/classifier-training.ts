@@ -54,6 +54,10 @@ export type FineTuningEvent =
       readonly done: number;
       readonly total: number;
       readonly loss: number;
+      /** The largest of the pruners' target ratios, each at the latest prune step; null in dense phases. */
+      readonly targetSparsity: number | null;
+      /** The share of weights that masks prune, in the layers that pruners own; null in dense phases. */
+      readonly reachedSparsity: number | null;
     }
   /** An epoch, with the line that metrics.jsonl has for it. */
   | { readonly type: "epoch"; readonly metrics: MetricsLine }
@@ -189,8 +193,8 @@ async function* trainingEvents(
         directory = joinPath(RUN, message.models);
         break;
       case "step": {
-        const { phase, done, total, loss } = message;
-        yield { type: "step", phase, done, total, loss };
+        const { kind: _, ...step } = message;
+        yield { type: "step", ...step };
         await turn();
         break;
       }

@@ -65,6 +65,9 @@ export type SeedMessage =
       readonly done: number;
       readonly total: number;
       readonly loss: number;
+      /** The target and the share of weights that masks prune, as in the events of training; null in dense phases. */
+      readonly targetSparsity: number | null;
+      readonly reachedSparsity: number | null;
     }
   | { readonly kind: "epoch"; readonly line: MetricsLine; readonly seconds: number }
   | { readonly kind: "result"; readonly result: PhaseResult; readonly seconds: number };
@@ -153,8 +156,9 @@ async function* followExperiment(
           training.type === "epoch" ? metricsLine(phase, training, { ...made, isBest }) : null;
         history = recordTraining(history, event, line);
         if (training.type === "step") {
-          const { step, loss } = training;
-          yield { kind: "step", phase, ...stepsOf(plan, history.length, step), loss };
+          const { step, loss, targetSparsity, reachedSparsity } = training;
+          const steps = stepsOf(plan, history.length, step);
+          yield { kind: "step", phase, ...steps, loss, targetSparsity, reachedSparsity };
         }
         if (line === null) break;
         if (training.type === "epoch" && training.evaluation !== null) await save();

@@ -68,8 +68,9 @@ test("the steps of all seeds add up, and a resumed seed keeps its lines", async 
   const board = createRunBoard(storage, "run", [0, 1], NONE, {}, { onStep });
   const phase = { phase: "sparse", recipe: "r", pattern: "4x1", seed: 1 } as const;
   await board.onMessage(0, { kind: "started", lines: [line(1, 1)], models: "" });
-  await board.onMessage(0, { kind: "step", phase, done: 3, total: 10, loss: 1 });
-  await board.onMessage(1, { kind: "step", phase, done: 1, total: 10, loss: 2 });
+  const step = { kind: "step", phase, total: 10, targetSparsity: 0, reachedSparsity: 0 } as const;
+  await board.onMessage(0, { ...step, done: 3, loss: 1 });
+  await board.onMessage(1, { ...step, done: 1, loss: 2 });
   expect(steps).toEqual([
     ["sparse 4x1", 3, 20, 1],
     ["2 seeds", 4, 20, 1.5],

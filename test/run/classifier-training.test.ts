@@ -106,7 +106,12 @@ describe("the models have the bytes of the command's", () => {
       expect(Object.keys(models).length).toBe(changes.pruningPattern === undefined ? 2 : 3);
       for (const [name, files] of Object.entries(models))
         expect(byName(files)).toEqual(byName(filesIn(path(out, name))));
+      const steps = events.flatMap((event) => (event.type === "step" ? [event] : []));
+      for (const { phase, targetSparsity } of steps)
+        expect(targetSparsity === null).toBe(phase.phase === "dense");
       const lines = events.flatMap((event) => (event.type === "epoch" ? [event.metrics] : []));
+      const { sparsity_pruned_layers: share } = lines.at(-1) ?? {};
+      expect(steps.at(-1)?.reachedSparsity).toBeCloseTo(share ?? -1, 10);
       const written = readFileSync(path(out, "metrics.jsonl"), "utf8");
       expect(lines.map((line) => `${JSON.stringify(line)}\n`).join("")).toBe(written);
       const own = byName(run.snapshot() ?? []);

@@ -13,34 +13,20 @@ import {
   writeShards,
 } from "../cli/fixtures.ts";
 import { needing } from "../needs.ts";
-import { expectAccessible, give, isSkipped, type OpenSite, openSite, visit } from "./site.ts";
+import {
+  codeOf,
+  downloaded,
+  expectAccessible,
+  give,
+  isSkipped,
+  type OpenSite,
+  openSite,
+  visit,
+} from "./site.ts";
 
 /** Waits for the preview of the newest options. */
 async function previewed(page: Page): Promise<void> {
   await page.getByRole("status").filter({ hasText: "blocks pruned." }).waitFor();
-}
-
-/** The files that a button downloads, by name. */
-async function downloaded(
-  page: Page,
-  button: string,
-  files: number,
-): Promise<Map<string, Uint8Array>> {
-  const found = new Map<string, Uint8Array>();
-  const all = new Promise<void>((resolve) => {
-    page.on("download", async (download) => {
-      found.set(download.suggestedFilename(), readFileSync(await download.path()));
-      if (found.size === files) resolve();
-    });
-  });
-  await page.getByRole("button", { name: button }).click();
-  await all;
-  page.removeAllListeners("download");
-  return found;
-}
-
-async function codeOf(page: Page, title: string): Promise<string> {
-  return (await page.locator(".code", { hasText: title }).locator("pre").textContent()) ?? "";
 }
 
 /** Runs the commands that the page shows, in a directory. */

@@ -102,6 +102,32 @@ export async function give(page: Page, paths: string | readonly string[]): Promi
   await input.setInputFiles(typeof paths === "string" ? paths : [...paths]);
 }
 
+/** The files that a button downloads, by name. */
+export async function downloaded(
+  page: Page,
+  button: string,
+  files: number,
+): Promise<Map<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  const all = new Promise<void>((resolve) => {
+    page.on("download", async (download) => {
+      found.set(download.suggestedFilename(), readFileSync(await download.path()));
+      if (found.size === files) resolve();
+    });
+  });
+  await page.getByRole("button", { name: button, exact: true }).click();
+  await all;
+  page.removeAllListeners("download");
+  // Chromium drops downloads of a page that begins more than ten within a second.
+  if (files > 3) await page.waitForTimeout(1000);
+  return found;
+}
+
+/** The code that the page shows under a title. */
+export async function codeOf(page: Page, title: string): Promise<string> {
+  return (await page.locator(".code", { hasText: title }).locator("pre").textContent()) ?? "";
+}
+
 /** Waits until all tensors are read. */
 export async function tensorsRead(page: Page): Promise<void> {
   await page.getByRole("status").filter({ hasText: "tensors read." }).waitFor();

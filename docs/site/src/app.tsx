@@ -3,9 +3,12 @@ import { useCallback, useMemo, useState } from "preact/hooks";
 import { ActivityBar } from "./activity-bar.tsx";
 import { FileChooser } from "./file-chooser.tsx";
 import { InspectView } from "./inspect-view.tsx";
+import { lazyView } from "./lazy-view.tsx";
 import { PruneView } from "./prune-view.tsx";
 import { RunView } from "./run-view.tsx";
+import { NOTHING_GIVEN, withFiles } from "./train-options.ts";
 import { useActivity } from "./use-activity.ts";
+import { useTraining } from "./use-training.ts";
 import { useView, ViewLinks } from "./view-links.tsx";
 import type { GivenFile, InspectedTensor, OpenedCheckpoint } from "./worker/protocol.ts";
 import { createWorkerClient } from "./worker-client.ts";
@@ -32,6 +35,8 @@ function startWorker(): Worker {
   return new Worker(new URL("./worker/main.ts", import.meta.url), { type: "module" });
 }
 
+const TrainView = lazyView(async () => (await import("./train-view.tsx")).TrainView);
+
 export function App() {
   const client = useMemo(() => createWorkerClient(startWorker), []);
   const activity = useActivity();
@@ -55,20 +60,40 @@ export function App() {
       setOpening((last) => last && { ...last, inspected }),
     [],
   );
-  const openFiles = useCallback((files: readonly GivenFile[]) => open(files), [open]);
+  const training = useTraining(client, activity);
+  const [given, setGiven] = useState(NOTHING_GIVEN);
+  const isTraining = view === "train";
+  const openFiles = useCallback(
+    (files: readonly GivenFile[]) => {
+      if (isTraining) setGiven((last) => withFiles(last, files));
+      else open(files);
+    },
+    [open, isTraining],
+  );
+  const runFiles = useCallback(
+    (files: readonly GivenFile[]) => {
+      setView("run");
+      open(files);
+    },
+    [open, setView],
+  );
   const openExample = useCallback(() => open(null), [open]);
   return (
     <>
       <header>
         <h1>Espalier</h1>
         <p>
-          Inspect, verify and prune a checkpoint, and run a text classifier, in this page. The code
-          of the commands does all work in this browser; nothing is uploaded.
+          Inspect, verify and prune a checkpoint, train a text classifier and run it, in this page.
+          The code of the commands does all work in this browser; nothing is uploaded.
         </p>
         <ViewLinks view={view} onView={setView} />
       </header>
       <main>
-        <FileChooser onFiles={openFiles} onExample={view === "run" ? null : openExample} />
+        <FileChooser
+          takes={isTraining ? "rows" : "checkpoint"}
+          onFiles={openFiles}
+          onExample={view === "run" || isTraining ? null : openExample}
+        />
         <ActivityBar activity={activity} />
         {opening !== null && view === "inspect" && (
           <InspectView
@@ -86,6 +111,16 @@ export function App() {
             client={client}
             activity={activity}
             opened={opening.opened}
+          />
+        )}
+        {isTraining && (
+          <TrainView
+            client={client}
+            activity={activity}
+            training={training}
+            given={given}
+            onForget={() => setGiven(NOTHING_GIVEN)}
+            onRun={runFiles}
           />
         )}
         {opening !== null && view === "run" && (

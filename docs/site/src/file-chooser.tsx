@@ -4,6 +4,7 @@ import { chosenFiles, droppedFiles } from "./given-files.ts";
 import type { GivenFile } from "./worker/protocol.ts";
 
 interface FileChooserProps {
+  readonly takes: "checkpoint" | "rows";
   readonly onFiles: (files: readonly GivenFile[]) => void;
   /** Null: there is no example for the view. */
   readonly onExample: (() => void) | null;
@@ -72,14 +73,17 @@ function ChooseButton({ label, isFolder, onFiles }: ChooseButtonProps) {
   );
 }
 
-export function FileChooser({ onFiles, onExample }: FileChooserProps) {
+const TEXTS = {
+  checkpoint:
+    "Drop a safetensors file here, all files of a sharded checkpoint, or the folder of a Hugging Face model.",
+  rows: "Drop rows with texts and labels here, as CSV, TSV, JSON or JSON Lines, and the folder of a Hugging Face model to start from.",
+} as const;
+
+export function FileChooser({ takes, onFiles, onExample }: FileChooserProps) {
   const isOver = useDrop(onFiles);
   return (
     <section class={isOver ? "drop over" : "drop"} aria-label="Files">
-      <p>
-        Drop a safetensors file here, all files of a sharded checkpoint, or the folder of a Hugging
-        Face model. The files stay on this computer.
-      </p>
+      <p>{`${TEXTS[takes]} The files stay on this computer.`}</p>
       <div class="buttons">
         <ChooseButton label="Choose files" isFolder={false} onFiles={onFiles} />
         <ChooseButton label="Choose a folder" isFolder onFiles={onFiles} />

@@ -1,6 +1,7 @@
 /** The options of pruning as a form. */
 import { ELEMENT_CRITERION_NAMES } from "../../../src/prune/criteria.ts";
 import { parsePattern } from "../../../src/prune/pattern.ts";
+import { Choice } from "./choice.tsx";
 import { chosenFiles } from "./given-files.ts";
 import { mostOf, type usePruneOptions } from "./prune-options.ts";
 import type { GivenFile } from "./worker/protocol.ts";
@@ -22,28 +23,6 @@ const PATTERNS = [
   "channelx1",
   "1x1",
 ];
-
-interface ChoiceProps {
-  readonly label: string;
-  readonly value: string;
-  readonly values: readonly string[];
-  readonly onChange: (value: string) => void;
-}
-
-function Choice({ label, value, values, onChange }: ChoiceProps) {
-  return (
-    <label>
-      {label}
-      <select value={value} onChange={({ currentTarget }) => onChange(currentTarget.value)}>
-        {values.map((one) => (
-          <option key={one} value={one}>
-            {one}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
 
 interface BoundProps {
   readonly label: string;

@@ -20,7 +20,7 @@ interface RunViewProps {
 }
 
 const ADVICE =
-  "Choose the folder of a text classifier with config.json, tokenizer.json and weights, plain or packed, or a model in one file that bundle wrote.";
+  "Choose the folder of a text classifier with config.json, its tokenizer and weights, plain or packed, or a model in one file that bundle wrote.";
 
 /** Loads the model when the view opens and when the variant changes. */
 function useClassifier({ client, activity: { run }, files }: RunViewProps, variant: Variant) {

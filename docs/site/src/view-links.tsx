@@ -1,7 +1,12 @@
 /** The views of the page, each with an address. */
 import { useCallback, useEffect, useState } from "preact/hooks";
 
-const VIEWS = { inspect: "Inspect and verify", prune: "Prune", run: "Run" } as const;
+const VIEWS = {
+  inspect: "Inspect and verify",
+  prune: "Prune",
+  train: "Train",
+  run: "Run",
+} as const;
 
 export type View = keyof typeof VIEWS;
 

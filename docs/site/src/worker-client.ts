@@ -1,5 +1,6 @@
 /** Runs tasks in the worker. A worker that fails is replaced at the next task. */
 import type { FromWorker, Progress, TaskName, Tasks, ToWorker } from "./worker/protocol.ts";
+import type { TrainingNews } from "./worker/training-protocol.ts";
 
 /** What went wrong, in words for the visitor. */
 export class TaskError extends Error {
@@ -15,11 +16,13 @@ interface Waiting {
   readonly resolve: (output: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly onNews: ((news: TrainingNews) => void) | undefined;
 }
 
 interface RunOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+  readonly onNews?: (news: TrainingNews) => void;
 }
 
 /** Runs tasks, one after another or at once. */
@@ -45,6 +48,10 @@ export function createWorkerClient(start: () => Worker): WorkerClient {
       one.onProgress?.(data.progress);
       return;
     }
+    if (data.kind === "news") {
+      one.onNews?.(data.news);
+      return;
+    }
     waiting.delete(data.id);
     if (data.kind === "done") one.resolve(data.output);
     else one.reject(new TaskError(data.problems));
@@ -64,12 +71,13 @@ export function createWorkerClient(start: () => Worker): WorkerClient {
     return worker;
   };
   return {
-    run(name, input, { signal, onProgress } = {}) {
+    run(name, input, { signal, onProgress, onNews } = {}) {
       const id = nextId++;
       const post = (message: ToWorker): void => started().postMessage(message);
       return new Promise((resolve, reject) => {
         // The worker answers each task with the output that the protocol declares for it.
-        waiting.set(id, { resolve: resolve as (output: unknown) => void, reject, onProgress });
+        const answer = resolve as (output: unknown) => void;
+        waiting.set(id, { resolve: answer, reject, onProgress, onNews });
         const cancel = (): void => {
           if (!waiting.delete(id)) return;
           post({ kind: "cancel", id });

@@ -7,7 +7,6 @@ import {
   verifyCheckpoint,
 } from "../../../../src/checkpoint/verify-checkpoint.ts";
 import { refuseInput } from "../../../../src/core/either.ts";
-import { sumOf } from "../../../../src/core/sum.ts";
 import {
   layOut,
   PATTERN_SPELLINGS,
@@ -16,18 +15,12 @@ import {
 } from "../../../../src/prune/pattern.ts";
 import { accountLines } from "../../../../src/report/account.ts";
 import type { LoadedRuntime } from "./classifying.ts";
+import { describe } from "./described-checkpoint.ts";
 import { exampleFiles } from "./example.ts";
 import { type GivenCheckpoint, openGiven } from "./given-checkpoint.ts";
-import {
-  distributionOf,
-  type LayerMatrix,
-  layerNames,
-  pictureOf,
-  readMatrix,
-} from "./layer-matrix.ts";
+import { distributionOf, type LayerMatrix, pictureOf, readMatrix } from "./layer-matrix.ts";
 import type {
   InspectedTensor,
-  OpenedCheckpoint,
   Source,
   Tasks,
   Verdict,
@@ -36,6 +29,7 @@ import type {
 } from "./protocol.ts";
 import { type PrunedFiles, pack, prune } from "./pruning.ts";
 import type { TaskRun } from "./task-run.ts";
+import type { Training } from "./training.ts";
 import { turnsUnder } from "./turns.ts";
 
 export type TaskTable = {
@@ -44,26 +38,6 @@ export type TaskTable = {
     run: TaskRun,
   ) => Promise<Tasks[Name]["returns"]>;
 };
-
-function describe({ checkpoint, survey, config }: GivenCheckpoint): OpenedCheckpoint {
-  const { path, layout, files } = checkpoint;
-  return {
-    path,
-    layout,
-    files: files.length,
-    bytes: sumOf(files, ({ bytes }) => bytes),
-    hasConfig: config !== null,
-    tensors: survey.map((tensor) => ({
-      name: tensor.name,
-      role: tensor.role,
-      axes: tensor.axes ?? "",
-      dtype: tensor.entry.dtype,
-      shape: tensor.shape,
-      bytes: tensor.entry.end - tensor.entry.begin,
-      layers: layerNames(tensor),
-    })),
-  };
-}
 
 async function inspect(
   { checkpoint, survey }: GivenCheckpoint,
@@ -146,6 +120,32 @@ async function verify(
   };
 }
 
+/** The tasks of training. `onWeights` is called when there are new weights to look at. */
+function trainingTasks(trainer: () => Promise<Training>, onWeights: () => void) {
+  const following = (run: TaskRun): TaskRun => ({
+    ...run,
+    onNews: (news) => {
+      if (news.kind === "weights") onWeights();
+      run.onNews(news);
+    },
+  });
+  return {
+    train: async (request, run) => (await trainer()).start(request, following(run)),
+    resumeTraining: async (_, run) => (await trainer()).resume(following(run)),
+    pauseTraining: async () => {
+      (await trainer()).pause();
+      return null;
+    },
+    discardTraining: async () => {
+      await (await trainer()).discard();
+      return null;
+    },
+    savedTraining: async () => (await trainer()).saved(),
+    trainingInputs: async (own) => (await trainer()).inputs(own),
+    trainedFiles: async ({ name, isPacked }, run) => (await trainer()).files(name, isPacked, run),
+  } satisfies Partial<TaskTable>;
+}
+
 /** The place of a layer in one of the open checkpoints. */
 interface LayerPlace {
   readonly source: Source;
@@ -159,17 +159,39 @@ export function createTasks(): TaskTable {
   let pruned: PrunedFiles | null = null;
   let last: { readonly source: Source; readonly matrix: LayerMatrix } | null = null;
   let classifier: LoadedRuntime | null = null;
+  let training: Training | null = null;
+  let loading: Promise<Training> | null = null;
   let pruning: Promise<unknown> = Promise.resolve();
   const opened = (): GivenCheckpoint =>
     given ?? refuseInput("files", "a checkpoint that is open", "none");
   const made = (): PrunedFiles =>
     pruned ?? refuseInput("files", "a checkpoint that is pruned", "none");
+  const trainer = (): Promise<Training> => {
+    // The code of training is loaded when it is asked for.
+    loading ??= import("./training.ts").then(({ createTraining }) => {
+      training = createTraining();
+      return training;
+    });
+    return loading;
+  };
+  const sourceOf = (source: Source): GivenCheckpoint => {
+    switch (source) {
+      case "given":
+        return opened();
+      case "pruned":
+        return made().checkpoint;
+      case "trained":
+        return training?.weights() ?? refuseInput("files", "a model that is trained", "none");
+      default:
+        return source satisfies never;
+    }
+  };
   const matrixOf = ({ source, tensor, layer }: LayerPlace): LayerMatrix => {
     const { tensor: name, layer: own } = last?.matrix ?? {};
     if (last?.source === source && name === tensor && own === layer) return last.matrix;
     // Free the previous matrix before reading the next.
     last = null;
-    const matrix = readMatrix(source === "given" ? opened() : made().checkpoint, tensor, layer);
+    const matrix = readMatrix(sourceOf(source), tensor, layer);
     last = { source, matrix };
     return matrix;
   };
@@ -211,6 +233,9 @@ export function createTasks(): TaskTable {
     },
     classify: async (texts, run) =>
       (classifier ?? refuseInput("files", "a model that is loaded", "none")).classify(texts, run),
+    ...trainingTasks(trainer, () => {
+      if (last?.source === "trained") last = null;
+    }),
     distribution: async (place) => distributionOf(matrixOf(place)),
     picture: async (request) => pictureOf(matrixOf(request), request),
   };

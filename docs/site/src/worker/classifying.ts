@@ -3,6 +3,7 @@ import fma from "espalier/kernels/fma.wasm?url";
 import simd from "espalier/kernels/simd.wasm?url";
 import { type Classification, fastestVariant, loadClassifier } from "espalier/runtime";
 import { refuseInput } from "../../../../src/core/either.ts";
+import type { Classifier } from "../../../../src/run/created-classifier.ts";
 import type { Classified, GivenFile, GivenText, LoadedClassifier, Variant } from "./protocol.ts";
 import type { TaskRun } from "./task-run.ts";
 
@@ -32,6 +33,18 @@ function answerOf({ labels, logits, probabilities }: Classification): string {
   return labels.length > 0 ? labels.join(", ") : "none";
 }
 
+/** Loads a model with the runtime of sites, which does not read vocab.txt, or with the code that does. */
+async function loadModel(files: readonly GivenFile[], variant: Variant): Promise<Classifier> {
+  const model = modelOf(files);
+  const has = (name: string): boolean => files.some(({ path }) => path === name);
+  if (Array.isArray(model) && has("vocab.txt") && !has("tokenizer.json")) {
+    const { loadClassifier: loadAny } = await import("../../../../src/run/classifier.ts");
+    return loadAny(model, { variant });
+  }
+  const kernels = fetch(new URL(KERNELS[variant], import.meta.url));
+  return loadClassifier(model, { kernels });
+}
+
 export async function loadRuntime(
   files: readonly GivenFile[],
   variant: Variant,
@@ -39,8 +52,7 @@ export async function loadRuntime(
   const fastest = fastestVariant();
   if (fastest === undefined || (variant === "fma" && fastest !== "fma"))
     refuseInput("variant", `kernels that this browser runs (${fastest ?? "none"})`, variant);
-  const kernels = fetch(new URL(KERNELS[variant], import.meta.url));
-  const classifier = await loadClassifier(modelOf(files), { kernels });
+  const classifier = await loadModel(files, variant);
   const { labels, notices } = classifier;
   return {
     facts: { labels, variant: classifier.variant, notices },

@@ -2,6 +2,7 @@
 import { formatProblem, InputError } from "../../../../src/core/either.ts";
 import { createTasks } from "./checkpoint-tasks.ts";
 import type { FromWorker, TaskName, ToWorker } from "./protocol.ts";
+import type { TrainingNews } from "./training-protocol.ts";
 
 const tasks = createTasks();
 const running = new Map<number, AbortController>();
@@ -25,6 +26,7 @@ async function run(id: number, name: TaskName, input: unknown): Promise<void> {
       signal: controller.signal,
       onProgress: (progress: { done: number; total: number }) =>
         send({ kind: "progress", id, progress }),
+      onNews: (news: TrainingNews) => send({ kind: "news", id, news }),
     });
     send({ kind: "done", id, output });
   } catch (error) {

@@ -1,4 +1,11 @@
 /** What the page asks of the worker, and what the worker answers. All of it is plain data. */
+import type {
+  OwnRows,
+  SavedTraining,
+  TrainingEnd,
+  TrainingNews,
+  TrainRequest,
+} from "./training-protocol.ts";
 
 /** A file that the visitor gave, with its path below what was given. */
 export interface GivenFile {
@@ -116,8 +123,8 @@ export interface PruneReport {
   readonly account: readonly string[];
 }
 
-/** The checkpoint that was opened, or the one that was made of it by pruning. */
-export type Source = "given" | "pruned";
+/** The checkpoint that was opened, the one that was made of it by pruning, or the weights of the model that is trained. */
+export type Source = "given" | "pruned" | "trained";
 
 /** How a tensor's values are distributed. */
 export interface Distribution {
@@ -202,6 +209,20 @@ export interface Tasks {
     readonly returns: Classified;
   };
   readonly picture: { readonly takes: PictureRequest; readonly returns: Picture };
+  readonly train: { readonly takes: TrainRequest; readonly returns: TrainingEnd };
+  readonly resumeTraining: { readonly takes: null; readonly returns: TrainingEnd };
+  readonly pauseTraining: { readonly takes: null; readonly returns: null };
+  readonly discardTraining: { readonly takes: null; readonly returns: null };
+  /** The run that was paused, or that a reload ended; null if there is none. */
+  readonly savedTraining: { readonly takes: null; readonly returns: SavedTraining | null };
+  readonly trainingInputs: {
+    readonly takes: OwnRows | null;
+    readonly returns: readonly GivenFile[];
+  };
+  readonly trainedFiles: {
+    readonly takes: { readonly name: string; readonly isPacked: boolean };
+    readonly returns: readonly GivenFile[];
+  };
 }
 
 export type TaskName = keyof Tasks;
@@ -218,6 +239,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: "progress"; readonly id: number; readonly progress: Progress }
+  | { readonly kind: "news"; readonly id: number; readonly news: TrainingNews }
   | { readonly kind: "done"; readonly id: number; readonly output: unknown }
   /** The problems in words, one for each. */
   | { readonly kind: "failed"; readonly id: number; readonly problems: readonly string[] };

@@ -126,8 +126,17 @@ export async function prune(
 }
 
 /** Packs the pruned checkpoint into one file. */
-export async function pack(
-  { checkpoint: { checkpoint }, scratch }: PrunedFiles,
+export function pack(
+  { checkpoint, scratch }: PrunedFiles,
+  run: TaskRun,
+): Promise<readonly GivenFile[]> {
+  return packGiven(checkpoint, scratch, run);
+}
+
+/** Packs a checkpoint into one file. */
+export async function packGiven(
+  { checkpoint }: GivenCheckpoint,
+  scratch: ScratchFiles,
   { signal, onProgress }: TaskRun,
 ): Promise<readonly GivenFile[]> {
   const files: GivenFile[] = [];
