@@ -8,7 +8,14 @@ import { type BlockLayout, columnOffset, perElement } from "../prune/pattern.ts"
 import type { PrunedLayer, PruningState } from "../prune/state.ts";
 import { sparsityStatistics } from "../prune/statistics.ts";
 import { at, type JsonObject } from "./case-files.ts";
-import { compare, type Difference, differenceAt, firstOf, type Place } from "./difference.ts";
+import {
+  compare,
+  type Difference,
+  differenceAt,
+  firstOf,
+  type Place,
+  type Tolerance,
+} from "./difference.ts";
 import {
   type CaseEvent,
   hadScores,
@@ -18,7 +25,8 @@ import {
 } from "./pruning-case.ts";
 import { unstatedPrune } from "./pruning-completeness.ts";
 
-const SCORE_TOLERANCE = { relative: 1e-5 };
+/** Allows differences between recorded and computed scores, which other orders of addition round differently. */
+export const SCORE_TOLERANCE: Tolerance = { relative: 1e-5 };
 const RATIO = { absolute: 1e-12 };
 const WEIGHT_TOLERANCE = 1e-6;
 

@@ -1,6 +1,15 @@
-/** Writes the guide and the API reference beside the playground, in `docs/site/dist`. */
+/** Writes the guide, the API reference and the golden vectors beside the playground, in `docs/site/dist`. */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type GuidePage, guideIndex, guidePage } from "./guide.ts";
@@ -71,5 +80,24 @@ function writeReference(): void {
     }
 }
 
+/** Copies the golden vectors by which the playground judges masks, with a list of their names. */
+function writeVectors(): void {
+  const directory = join(DIST, "vectors");
+  rmSync(directory, { recursive: true, force: true });
+  const names = ["pruning", "strict"].flatMap((family) => {
+    const folder = join(ROOT, "test", "golden", family);
+    return readdirSync(folder).map((name) => `${family}/${name}`);
+  });
+  const whole = names.filter((name) =>
+    ["case.json", "tensors.safetensors"].every((file) =>
+      existsSync(join(ROOT, "test", "golden", name, file)),
+    ),
+  );
+  for (const name of whole)
+    cpSync(join(ROOT, "test", "golden", name), join(directory, name), { recursive: true });
+  writeFileSync(join(directory, "index.json"), JSON.stringify(whole.sort()));
+}
+
+writeVectors();
 writeGuide();
 writeReference();

@@ -1,6 +1,7 @@
 /** The page: takes files, opens them in the worker, and shows them. */
 import { useCallback, useMemo, useState } from "preact/hooks";
 import { ActivityBar } from "./activity-bar.tsx";
+import { type ComparedFiles, NOTHING_COMPARED, withCompared } from "./compared-files.ts";
 import { FileChooser } from "./file-chooser.tsx";
 import { InspectView } from "./inspect-view.tsx";
 import { lazyView } from "./lazy-view.tsx";
@@ -35,6 +36,7 @@ function startWorker(): Worker {
   return new Worker(new URL("./worker/main.ts", import.meta.url), { type: "module" });
 }
 
+const CompareView = lazyView(async () => (await import("./compare-view.tsx")).CompareView);
 const TrainView = lazyView(async () => (await import("./train-view.tsx")).TrainView);
 
 export function App() {
@@ -62,13 +64,16 @@ export function App() {
   );
   const training = useTraining(client, activity);
   const [given, setGiven] = useState(NOTHING_GIVEN);
+  const [compared, setCompared] = useState<ComparedFiles>(NOTHING_COMPARED);
   const isTraining = view === "train";
+  const isComparing = view === "compare";
   const openFiles = useCallback(
     (files: readonly GivenFile[]) => {
       if (isTraining) setGiven((last) => withFiles(last, files));
+      else if (isComparing) setCompared((last) => withCompared(last, files));
       else open(files);
     },
-    [open, isTraining],
+    [open, isTraining, isComparing],
   );
   const runFiles = useCallback(
     (files: readonly GivenFile[]) => {
@@ -90,9 +95,9 @@ export function App() {
       </header>
       <main>
         <FileChooser
-          takes={isTraining ? "rows" : "checkpoint"}
+          takes={isTraining ? "rows" : isComparing ? "masks" : "checkpoint"}
           onFiles={openFiles}
-          onExample={view === "run" || isTraining ? null : openExample}
+          onExample={view === "inspect" || view === "prune" ? openExample : null}
         />
         <ActivityBar activity={activity} />
         {opening !== null && view === "inspect" && (
@@ -121,6 +126,15 @@ export function App() {
             given={given}
             onForget={() => setGiven(NOTHING_GIVEN)}
             onRun={runFiles}
+          />
+        )}
+        {isComparing && (
+          <CompareView
+            client={client}
+            activity={activity}
+            given={compared}
+            onFiles={openFiles}
+            onForget={() => setCompared(NOTHING_COMPARED)}
           />
         )}
         {opening !== null && view === "run" && (

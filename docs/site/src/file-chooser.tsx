@@ -4,7 +4,7 @@ import { chosenFiles, droppedFiles } from "./given-files.ts";
 import type { GivenFile } from "./worker/protocol.ts";
 
 interface FileChooserProps {
-  readonly takes: "checkpoint" | "rows";
+  readonly takes: "checkpoint" | "rows" | "masks";
   readonly onFiles: (files: readonly GivenFile[]) => void;
   /** Null: there is no example for the view. */
   readonly onExample: (() => void) | null;
@@ -77,6 +77,8 @@ const TEXTS = {
   checkpoint:
     "Drop a safetensors file here, all files of a sharded checkpoint, or the folder of a Hugging Face model.",
   rows: "Drop rows with texts and labels here, as CSV, TSV, JSON or JSON Lines, and the folder of a Hugging Face model to start from.",
+  masks:
+    "Drop your masks or scores here, as a safetensors file, or the folder of a golden vector to judge them by.",
 } as const;
 
 export function FileChooser({ takes, onFiles, onExample }: FileChooserProps) {

@@ -6,6 +6,7 @@ const VIEWS = {
   prune: "Prune",
   train: "Train",
   run: "Run",
+  compare: "Compare",
 } as const;
 
 export type View = keyof typeof VIEWS;

@@ -236,6 +236,14 @@ export function createTasks(): TaskTable {
     ...trainingTasks(trainer, () => {
       if (last?.source === "trained") last = null;
     }),
+    compare: async ({ vector, file }) => {
+      const { compareWithVector } = await import("./comparing.ts");
+      return compareWithVector(vector, file);
+    },
+    recorded: async (vector) => {
+      const { recordedValues } = await import("./comparing.ts");
+      return { computed: await recordedValues(vector) };
+    },
     distribution: async (place) => distributionOf(matrixOf(place)),
     picture: async (request) => pictureOf(matrixOf(request), request),
   };

@@ -182,6 +182,27 @@ export interface Classified {
   readonly milliseconds: number;
 }
 
+/** A tensor of a golden vector beside the visitor's. */
+export interface ComparedTensor {
+  readonly name: string;
+  readonly elements: number;
+  /** The index of the first different value; null if there is none. */
+  readonly index: number | null;
+  readonly recorded: string;
+  readonly own: string;
+}
+
+/** The judge's verdict on masks and scores. */
+export interface Comparison {
+  readonly family: "pruning" | "strict";
+  readonly status: "passed" | "acceptable" | "failed";
+  /** The first difference, or why a different result is acceptable. */
+  readonly note: string;
+  readonly tensors: readonly ComparedTensor[];
+  /** The masks and scores of the vector that the file does not have. */
+  readonly missing: readonly string[];
+}
+
 /** Each task by its name: what it takes and what it returns. */
 export interface Tasks {
   readonly open: { readonly takes: readonly GivenFile[]; readonly returns: OpenedCheckpoint };
@@ -209,6 +230,16 @@ export interface Tasks {
     readonly returns: Classified;
   };
   readonly picture: { readonly takes: PictureRequest; readonly returns: Picture };
+  /** Judges a file of masks and scores by the files of a golden vector. */
+  readonly compare: {
+    readonly takes: { readonly vector: readonly GivenFile[]; readonly file: GivenFile };
+    readonly returns: Comparison;
+  };
+  /** The masks and scores that a golden vector has, as a file. */
+  readonly recorded: {
+    readonly takes: readonly GivenFile[];
+    readonly returns: { readonly computed: GivenFile };
+  };
   readonly train: { readonly takes: TrainRequest; readonly returns: TrainingEnd };
   readonly resumeTraining: { readonly takes: null; readonly returns: TrainingEnd };
   readonly pauseTraining: { readonly takes: null; readonly returns: null };
