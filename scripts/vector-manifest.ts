@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** docs/conformance.md says when to raise it. */
-const VERSION = "1.1.0";
+const VERSION = "1.2.0";
 
 /**
  * `valid`: reproduce the answer. `invalid`: refuse the input. `acceptable`: several answers are right, as the note
@@ -54,6 +54,10 @@ const FAMILIES: Readonly<Record<string, Json>> = {
   heads: {
     source: "Intel Neural Compressor v3.7.1, and transformers 4.32 for the trained model",
     schemas: ["schema/heads-case.schema.json"],
+  },
+  slim: {
+    source: "Intel Neural Compressor v3.7.1, and transformers 4.32 for the models",
+    schemas: ["schema/slim-case.schema.json"],
   },
   strict: {
     source: "the project's own specification, src/reference",
@@ -201,6 +205,7 @@ export function manifestText(root: string): string {
     ...scheduleEntries(root),
     ...caseEntries(root, "joint"),
     ...caseEntries(root, "heads"),
+    ...caseEntries(root, "slim"),
     ...caseEntries(root, "strict"),
   ];
   const families = Object.entries(FAMILIES).map(([family, about]) => {

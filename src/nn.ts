@@ -70,6 +70,7 @@ export { createOptimizer, optimizerStepInto, releaseOptimizer } from "./train/op
 export { createPruningKernels } from "./train/pruning.ts";
 export { type TrainingSettings, trainingSettings } from "./train/settings.ts";
 export type { TrainingSnapshot } from "./train/snapshot.ts";
+export { type SlimOptions, slimPruningConfig } from "./train/slim-config.ts";
 export {
   type LabelledBatch,
   sequenceClassifier,

@@ -17,12 +17,21 @@ import { replaySchedules } from "./model-schedule.ts";
 import { replayPruning } from "./pruning.ts";
 import { PRUNING_TABLE_NAMES, replayPruningTable } from "./pruning-tables.ts";
 import { replayRowFiles } from "./rows.ts";
+import { isSlimCase, replaySlim, slimRefusal } from "./slim.ts";
 import { replayStrict } from "./strict.ts";
 import { replayTokenizer } from "./tokenizer.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** The families in which each vector is a directory. */
-export type CaseFamily = "encoders" | "heads" | "joint" | "model" | "pruning" | "rows" | "strict";
+export type CaseFamily =
+  | "encoders"
+  | "heads"
+  | "joint"
+  | "model"
+  | "pruning"
+  | "rows"
+  | "slim"
+  | "strict";
 
 /** The families in which each vector is a row or a line of a file. */
 export type RowFamily =
@@ -65,6 +74,7 @@ const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
     replay: replayPruning,
   },
   rows: { accepts: ({ script }) => isJsonObject(script), replay: replayRowFiles },
+  slim: { accepts: isSlimCase, replay: replaySlim, refusal: slimRefusal },
   strict: { accepts: ({ kind }) => kind === "strict", replay: replayStrict },
 };
 

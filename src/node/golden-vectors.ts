@@ -56,7 +56,7 @@ export interface GoldenVectors {
 
 const CASE_FILES = ["case.json", "tensors.safetensors"];
 /** Families with cases that consist of `case.json` alone. */
-const MAY_LACK_TENSORS: readonly CaseFamily[] = ["heads"];
+const MAY_LACK_TENSORS: readonly CaseFamily[] = ["heads", "slim"];
 /** How many parent directories are searched for a manifest. The manifest in `golden` is two levels above a case. */
 const MANIFEST_LEVELS = 2;
 

@@ -5,7 +5,7 @@ import { PROJECT_ROOT } from "../packaging/distribution.ts";
 /** Most public names of each entry. */
 const MOST_OF: Readonly<Record<string, number>> = {
   ".": 50,
-  "./nn": 90,
+  "./nn": 92,
   "./sparse": 21,
   "./io": 40,
   "./checkpoint": 37,

@@ -20,9 +20,12 @@ function firstCase(family: string): string {
 }
 
 describe("the family of a case", () => {
-  test.each(["heads", "joint", "model", "pruning", "strict"])("%s, in any folder", (family) => {
-    expect(caseFamily(firstCase(family), ["b", "a"])).toBe(family);
-  });
+  test.each(["heads", "joint", "model", "pruning", "slim", "strict"])(
+    "%s, in any folder",
+    (family) => {
+      expect(caseFamily(firstCase(family), ["b", "a"])).toBe(family);
+    },
+  );
 
   test("is that of the nearest folder if its form says nothing", () => {
     expect(caseFamily("{}", ["x", "joint", "model"])).toBe("joint");

@@ -13,7 +13,7 @@ const ENTRIES = [
   ["sparse", 13],
   ["checkpoint", 14],
   ["classifier", 3],
-  ["nn", 60],
+  ["nn", 61],
   ["worker", 1],
   ["node", 17],
   ["reference", 15],

@@ -237,6 +237,7 @@ function specialValues(
     oneShotConfig: { options: () => ({ pattern: "4x1", targetSparsity: 0.5 }) },
     applyMaskInto: { values: weights },
     initialisePruning: { config: pruning },
+    slimPruningConfig: { options: () => ({ feedForward: 0.5, heads: 0.5 }) },
     initialiseHeadPruning: {
       config: () => ({ ...(pruning().pruners[0] as object), pattern: { kind: "heads" } }),
       attentions: () => [{ name: "a", heads: 2, projections: ["a"], output: "b" }],
