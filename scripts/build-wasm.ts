@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { buildDotProbe } from "../src/kernels/wasm/dot-probe.ts";
 import { buildModule } from "../src/kernels/wasm/module.ts";
+import { optimizedModule } from "./optimize-module.ts";
 
 const TARGET = new URL("../src/kernels/wasm/modules.generated.ts", import.meta.url);
 const VARIANTS = ["simd", "fma", "revectorized"] as const;
@@ -15,8 +16,8 @@ function sharingOffset(own: Uint8Array, shared: Uint8Array): number {
 }
 
 const entries = VARIANTS.map((variant) => {
-  const bytes = buildModule(variant, "own");
-  const shared = buildModule(variant, "shared");
+  const bytes = optimizedModule(buildModule(variant, "own"));
+  const shared = optimizedModule(buildModule(variant, "shared"));
   const offset = sharingOffset(bytes, shared);
   return { variant, bytes, offset, flag: shared[offset] };
 });

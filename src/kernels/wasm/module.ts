@@ -16,11 +16,13 @@ import { addPruning } from "./pruning.ts";
 import { type ModuleContents, SECTION } from "./section.ts";
 import { addSoftmax } from "./softmax.ts";
 
+/** Similar functions are neighbours, which compresses better. */
 const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addGemm,
   addElementwise,
   addActivations,
   addGelu,
+  addGated,
   addSoftmax,
   addLayerNorm,
   addDropout,
@@ -30,7 +32,6 @@ const KERNELS: readonly ((module: ModuleBuilder) => void)[] = [
   addPruning,
   addBlockSparse,
   addColumns,
-  addGated,
   addInt8Quantize,
   addInt8Forward,
   addQueuedCall,
