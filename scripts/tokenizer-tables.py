@@ -280,16 +280,21 @@ def main(graphemes: Path, out: Path) -> None:
     write(out / "characters.generated.ts", "Character classes of the parts of tokenizers 0.22.2.", constants)
 
     letters = {"letter": of("Lu Ll Lt Lm Lo"), "number": of("Nd Nl No")}
-    flagged = [spaces, *(sets[name][1] for name in ("REMOVED", "PUNCTUATION", "NONSPACING", "MARKS", "NUMERIC"))]
-    kinds, runs = flag_runs([*flagged, words, *letters.values(), sets["CHINESE"][1]])
-    write(
-        out / "flags.generated.ts",
-        "Flags of characters in the parts of tokenizers 0.22.2.",
-        [
-            constant("KINDS", "The flags of each letter.", kinds),
-            constant("RUNS", "Lengths of runs, 1 if left out, each with a letter.", runs),
-        ],
-    )
+    member = {name: found for name, (_, found) in sets.items()}
+    flagged = {
+        "flags": ("parts for BERT", [spaces, *(member[name] for name in ("REMOVED", "PUNCTUATION", "NONSPACING", "CHINESE"))]),
+        "word-flags": ("other parts", [*(member[name] for name in ("MARKS", "NUMERIC")), words, *letters.values()]),
+    }
+    for name, (parts, members) in flagged.items():
+        kinds, runs = flag_runs(members)
+        write(
+            out / f"{name}.generated.ts",
+            f"Flags of characters in the {parts} of tokenizers 0.22.2.",
+            [
+                constant("KINDS", "The flags of each letter.", kinds),
+                constant("RUNS", "Lengths of runs, 1 if left out, each with a letter.", runs),
+            ],
+        )
 
     lower = n.Lowercase()
     cases = {c: points(lower.normalize_str(chr(c))) for c in POINTS if lower.normalize_str(chr(c)) != chr(c)}
@@ -302,14 +307,14 @@ def main(graphemes: Path, out: Path) -> None:
     excluded = {c for c in canonical if nfc.normalize_str(chr(c)) != chr(c)}
     write(
         out / "normalization.generated.ts",
-        "Characters that decompose, and combining classes of Unicode 9.",
+        "Characters that decompose, and marks of Unicode 9.",
         [
             constant(
                 "DECOMPOSED",
                 "Ranges with every character that decomposes in Unicode 9, except Hangul, and no later character.",
                 runs_of(covering({*canonical, *compatible})),
             ),
-            constant("RANKS", "Marks, from the lowest combining class to the highest.", " / ".join(runs_of(by_rank[rank]) for rank in sorted(by_rank))),
+            constant("MARKS", "Marks with a combining class in Unicode 9.", runs_of(set(ranks))),
         ],
     )
 
@@ -320,6 +325,7 @@ def main(graphemes: Path, out: Path) -> None:
             constant("CANONICAL", "Full canonical decompositions, without Hangul.", mapping(canonical)),
             constant("COMPATIBLE", "Full compatibility decompositions that differ from the canonical ones.", mapping(compatible)),
             constant("EXCLUDED", "Characters that canonical composition never gives.", runs_of(excluded)),
+            constant("RANKS", "Marks, from the lowest combining class to the highest.", " / ".join(runs_of(by_rank[rank]) for rank in sorted(by_rank))),
         ],
     )
 

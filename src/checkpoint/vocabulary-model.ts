@@ -25,7 +25,8 @@ export function shrinkableModel(
       continuingPrefix: CONTINUATION,
       maxCharacters: MAX_WORD_CHARACTERS,
     });
-  const { model, writesBytes } = tokenizer.pipeline;
+  const { model, writeBytes } = tokenizer.pipeline;
+  const writesBytes = writeBytes !== undefined;
   const expected = "WordPiece or byte-level BPE";
   if (model.type === "WordPiece") return right(model);
   if (model.type !== "BPE") return refuse(`${source}.model.type`, expected, model.type);

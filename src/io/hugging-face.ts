@@ -8,8 +8,8 @@ import { type JsonObject, parseJsonObject } from "./json.ts";
 import { canonicalNames } from "./parameter-names.ts";
 import { readSafetensors, type StoredTensor, toFloat32 } from "./safetensors.ts";
 import { readSlowTokenizer } from "./slow-tokenizer.ts";
-import type { Parsers } from "./tokenizer/parsers.ts";
-import { RARE_PARSERS } from "./tokenizer/rare-parsers.ts";
+import type { Others } from "./tokenizer/other-parsers.ts";
+import { OTHER_PARTS } from "./tokenizer/other-parts.ts";
 import { readFast } from "./tokenizer/read-fast.ts";
 import type { FastTokenizer, Tokenizer } from "./tokenizer.ts";
 
@@ -121,18 +121,18 @@ export function readHuggingFaceTokenizer(
     return refuse(`${tokenizer}, ${vocabulary}`, "one of these files", "neither");
   const chosen = kind ?? (files.has(tokenizer) ? "fast" : "slow");
   if (chosen === "slow") return readSlowTokenizer(files);
-  return readFastTokenizer(files, RARE_PARSERS);
+  return readFastTokenizer(files, OTHER_PARTS);
 }
 
-/** Reads the tokenizer of tokenizer.json. Without the parsers of rare parts, such parts are refused by name. */
+/** Reads the tokenizer of tokenizer.json. Without the code of other parts, such parts are refused by name. */
 export function readFastTokenizer(
   files: DirectoryFiles,
-  rare: Parsers,
+  others: Others,
 ): Either<readonly Problem[], FastTokenizer> {
   const { tokenizer, vocabulary, tokenizerConfig, specialTokens, addedTokens } = HUGGING_FACE_FILES;
   const copied = [tokenizer, tokenizerConfig, specialTokens, addedTokens, vocabulary];
   return pipe(
-    files.has(tokenizer) ? readFast(files, rare) : refuse(tokenizer, "this file", "none"),
+    files.has(tokenizer) ? readFast(files, others) : refuse(tokenizer, "this file", "none"),
     map(({ pipeline, tokens, ids, maxLength }) => ({
       kind: "fast" as const,
       vocabulary: { tokens, ids },

@@ -27,6 +27,8 @@ export interface TokenFinder {
   /** The ids of tokens that are matched but stay ordinary text, which the model tokenizes. */
   readonly ignored: ReadonlySet<number>;
   readonly isEmpty: boolean;
+  /** Whether a code point belongs to a word, for tokens that match only single words. */
+  readonly isWord: (codePoint: number) => boolean;
 }
 
 /** Makes a finder for texts with their ids. If a text occurs several times, its first id is used. */
@@ -34,6 +36,7 @@ export function tokenFinder(
   entries: readonly (readonly [text: string, id: number])[],
   tokens: ReadonlyMap<number, AddedToken>,
   ignored: ReadonlySet<number>,
+  isWord: (codePoint: number) => boolean,
 ): TokenFinder {
   const root: TrieNode = { children: new Map(), id: undefined };
   for (const [text, id] of entries) {
@@ -46,7 +49,7 @@ export function tokenFinder(
     }
     node.id ??= id;
   }
-  return { root, tokens, ignored, isEmpty: entries.length === 0 };
+  return { root, tokens, ignored, isEmpty: entries.length === 0, isWord };
 }
 
 /** A part of a text: an added token, or the text between two added tokens. */
@@ -77,7 +80,7 @@ export function splitTokens(finder: TokenFinder, text: Text): readonly TokenOrTe
     at = end;
     if (finder.ignored.has(id)) continue;
     const token = finder.tokens.get(id);
-    if (token?.singleWord === true && !isSingleWord(text.text, start, end)) continue;
+    if (token?.singleWord === true && !isSingleWord(finder, text.text, start, end)) continue;
     if (token?.lstrip === true) start = Math.max(spacesBefore(text.text, start), done);
     if (token?.rstrip === true) end = spacesAfter(text.text, end);
     add(undefined, done, start);
@@ -103,9 +106,10 @@ function longestAt(
   return longest;
 }
 
-function isSingleWord(text: string, start: number, end: number): boolean {
-  const isWord = (c: number): boolean => c >= 0 && (characterFlags(c) & FLAG.word) !== 0;
-  return !isWord(codePointBefore(text, start)) && !isWord(text.codePointAt(end) ?? -1);
+function isSingleWord({ isWord }: TokenFinder, text: string, start: number, end: number): boolean {
+  const before = codePointBefore(text, start);
+  const after = text.codePointAt(end);
+  return !(before >= 0 && isWord(before)) && !(after !== undefined && isWord(after));
 }
 
 /** All white space is in the basic plane. */

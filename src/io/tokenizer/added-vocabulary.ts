@@ -60,13 +60,23 @@ function keyOf({ content, singleWord, lstrip, rstrip, normalized, special }: Add
   return JSON.stringify([content, singleWord, lstrip, rstrip, normalized, special]);
 }
 
-/** Prepares the search for tokens. If `splitsSpecial` is set, special tokens in a text are treated as ordinary text. */
+interface SearchOptions {
+  /** Whether special tokens in a text are treated as ordinary text. */
+  readonly splitsSpecial: boolean;
+  /** Whether a code point belongs to a word. If undefined, tokens that match only single words are refused. */
+  readonly isWord: ((codePoint: number) => boolean) | undefined;
+}
+
+/** Prepares the search for tokens. */
 export function addedVocabulary(
   path: string,
   { ids, byId, special, others }: AddedState,
   normalizer: Normalizer | undefined,
-  splitsSpecial: boolean,
+  { splitsSpecial, isWord }: SearchOptions,
 ): Either<readonly Problem[], AddedVocabulary> {
+  const single = [...byId.values()].find(({ singleWord }) => singleWord);
+  if (isWord === undefined && single !== undefined)
+    return refuse(path, "tokens without single_word", JSON.stringify(single.content));
   const ignored = new Set<number>();
   if (splitsSpecial) for (const content of special.keys()) ignored.add(ids.get(content) ?? -1);
   const plain: [string, number][] = [];
@@ -81,10 +91,7 @@ export function addedVocabulary(
       normal.push([text, id]);
     }
   }
-  return right({
-    ids,
-    tokens: byId,
-    inText: tokenFinder(plain, byId, ignored),
-    inNormalized: tokenFinder(normal, byId, ignored),
-  });
+  const finder = (entries: readonly (readonly [string, number])[]): TokenFinder =>
+    tokenFinder(entries, byId, ignored, isWord ?? (() => false));
+  return right({ ids, tokens: byId, inText: finder(plain), inNormalized: finder(normal) });
 }

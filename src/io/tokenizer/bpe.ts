@@ -19,10 +19,19 @@ export interface BytePairModel {
   readonly fuseUnknown: boolean;
   readonly byteFallback: boolean;
   readonly ignoreMerges: boolean;
+  /** Tokenizes a word. */
+  readonly tokenize: (word: string) => readonly number[];
 }
 
-/** Tokenizes a word. @throws InputError if a character is not in the vocabulary and the model has no unknown token */
-export function bytePairs(model: BytePairModel, word: string): readonly number[] {
+/** A model without its function. */
+export type BytePairs = Omit<BytePairModel, "tokenize">;
+
+/** Makes a model, which throws InputError for a character outside the vocabulary if there is no unknown token. */
+export function bytePairModel(model: BytePairs): BytePairModel {
+  return { ...model, tokenize: (word) => bytePairs(model, word) };
+}
+
+function bytePairs(model: BytePairs, word: string): readonly number[] {
   if (model.ignoreMerges) {
     const whole = model.vocabulary.get(word);
     if (whole !== undefined) return [whole];
@@ -31,7 +40,7 @@ export function bytePairs(model: BytePairModel, word: string): readonly number[]
 }
 
 /** Returns the ids of a word's characters. */
-function symbolsOf(model: BytePairModel, word: string): number[] {
+function symbolsOf(model: BytePairs, word: string): number[] {
   const { vocabulary, continuingPrefix, wordSuffix } = model;
   const symbols: number[] = [];
   /** An unknown token that is not yet added, because others may be fused with it. */
@@ -78,7 +87,7 @@ export function byteTokens(
 /** Ranks and positions in one number: the heap orders by rank, then by position. */
 const POSITIONS = 2 ** 26;
 
-function mergeAll({ merges, merged }: BytePairModel, symbols: number[]): readonly number[] {
+function mergeAll({ merges, merged }: BytePairs, symbols: number[]): readonly number[] {
   const { length } = symbols;
   if (length < 2) return symbols;
   const heap: number[] = [];

@@ -1,5 +1,6 @@
 /** The characters that stand for bytes in byte-level vocabularies, as in GPT-2. */
-import { isAscii, once } from "./characters.ts";
+import { isAscii } from "./characters.ts";
+import { once } from "./tables.ts";
 
 /**
  * The character for each byte: the byte's Latin-1 character if that is printable, otherwise a character from U+0100 on.

@@ -4,9 +4,13 @@
  */
 import { characterFlags, FLAG } from "./characters.ts";
 import type { Part } from "./matches.ts";
+import { WORD_FLAG, wordFlags } from "./word-characters.ts";
 
 const SPACE = 0x20;
 const APOSTROPHE = 0x27;
+
+/** The kind of white space, which is neither a letter nor a number. */
+const SPACES = -1;
 
 /** Returns the parts of a text. The expression matches every character. */
 export function byteLevelParts(text: string): readonly Part[] {
@@ -28,10 +32,10 @@ function endOfMatch(text: string, start: number): number {
   const afterSpace = unit === SPACE ? start + 1 : start;
   if (afterSpace < text.length) {
     const kind = kindOf(text.codePointAt(afterSpace) ?? 0);
-    if ((kind & FLAG.space) === 0) return endOfRun(text, afterSpace, kind);
+    if (kind !== SPACES) return endOfRun(text, afterSpace, kind);
   }
   // Whitespace. The last whitespace character before another character is left to the next part.
-  const end = endOfRun(text, start, FLAG.space);
+  const end = endOfRun(text, start, SPACES);
   return end === text.length || end === start + 1 ? end : end - 1;
 }
 
@@ -43,7 +47,8 @@ function endOfContraction(text: string, at: number): number {
 }
 
 function kindOf(codePoint: number): number {
-  return characterFlags(codePoint) & (FLAG.space | FLAG.letter | FLAG.number);
+  if ((characterFlags(codePoint) & FLAG.space) !== 0) return SPACES;
+  return wordFlags(codePoint) & (WORD_FLAG.letter | WORD_FLAG.number);
 }
 
 function endOfRun(text: string, start: number, kind: number): number {

@@ -1,7 +1,8 @@
 /** The general categories of characters, for regular expressions. */
 
 import { CATEGORIES } from "./characters.generated.ts";
-import { once, type Ranges } from "./characters.ts";
+import type { Ranges } from "./characters.ts";
+import { once } from "./tables.ts";
 
 const CATEGORY_NAMES =
   "Cn Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co".split(

@@ -3,29 +3,39 @@
  * Characters that Unicode assigned later are not changed. The decompositions of the others come from the engine:
  * Unicode's stability policy forbids that a later version changes them.
  */
-import { once, rangesOf, unitsOf } from "./characters.ts";
-import { DECOMPOSED, RANKS } from "./normalization.generated.ts";
+import { unitsOf } from "./characters.ts";
+import { DECOMPOSED, MARKS } from "./normalization.generated.ts";
+import { once, rangesOf } from "./tables.ts";
 import type { Text } from "./text.ts";
 
 export type Decompositions = ReadonlyMap<number, readonly number[]>;
 
+/** Refuses an engine without tables, or with others. */
+function check(what: string, found: number, expected: number): void {
+  if (found === expected) return;
+  throw new Error(`normalize: expected ${expected} ${what} in Unicode 9, got ${found}`);
+}
+
+function* membersOf(table: string): Iterable<number> {
+  const ranges = rangesOf(table);
+  for (let i = 0; i + 1 < ranges.length; i += 2)
+    for (let c = ranges[i] ?? 0; c <= (ranges[i + 1] ?? 0); c++) yield c;
+}
+
 /** Returns the characters that a form decomposes. @throws Error if the engine has no or other tables */
 function decompositions(form: "NFD" | "NFKD", count: number): Decompositions {
   const table = new Map<number, readonly number[]>();
-  const ranges = rangesOf(DECOMPOSED);
-  for (let i = 0; i + 1 < ranges.length; i += 2)
-    for (let c = ranges[i] ?? 0; c <= (ranges[i + 1] ?? 0); c++) {
-      const character = String.fromCodePoint(c);
-      const target = character.normalize(form);
-      if (target !== character)
-        table.set(
-          c,
-          Array.from(target, (one) => one.codePointAt(0) ?? 0),
-        );
-    }
-  if (table.size === count) return table;
-  const expected = `an engine that decomposes ${count} characters of Unicode 9`;
-  throw new Error(`${form}: expected ${expected}, got one that decomposes ${table.size}`);
+  for (const c of membersOf(DECOMPOSED)) {
+    const character = String.fromCodePoint(c);
+    const target = character.normalize(form);
+    if (target !== character)
+      table.set(
+        c,
+        Array.from(target, (one) => one.codePointAt(0) ?? 0),
+      );
+  }
+  check(`characters that ${form} decomposes`, table.size, count);
+  return table;
 }
 
 export const canonical: () => Decompositions = /* @__PURE__ */ once(() =>
@@ -36,15 +46,33 @@ export const compatible: () => Decompositions = /* @__PURE__ */ once(() =>
   decompositions("NFKD", 5722),
 );
 
-/** The ranks of the combining classes of marks. All other characters have rank 0. */
-const ranks: () => ReadonlyMap<number, number> = /* @__PURE__ */ once(() => {
-  const table = new Map<number, number>();
-  for (const [index, data] of RANKS.split("/").entries()) {
-    const ranges = rangesOf(data);
-    for (let i = 0; i + 1 < ranges.length; i += 2)
-      for (let c = ranges[i] ?? 0; c <= (ranges[i + 1] ?? 0); c++) table.set(c, index + 1);
+/** The number of combining classes in Unicode 9, without 0. */
+const CLASSES = 54;
+
+/**
+ * The ranks of the combining classes of marks. All other characters have rank 0. The order comes from the engine, too:
+ * classes never change.
+ */
+export const ranks: () => ReadonlyMap<number, number> = /* @__PURE__ */ once(() => {
+  const precedes = (a: string, b: string): boolean => (b + a).normalize("NFD") === a + b;
+  /** A mark of each class, from the lowest class to the highest. */
+  const classes: string[] = [];
+  const found: (readonly [mark: number, sameClass: string])[] = [];
+  for (const c of membersOf(MARKS)) {
+    const mark = String.fromCodePoint(c);
+    let low = 0;
+    for (let high = classes.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (precedes(classes[middle] ?? "", mark)) low = middle + 1;
+      else high = middle;
+    }
+    const next = classes[low];
+    const isNew = next === undefined || precedes(mark, next);
+    if (isNew) classes.splice(low, 0, mark);
+    found.push([c, isNew ? mark : next]);
   }
-  return table;
+  check("combining classes", classes.length, CLASSES);
+  return new Map(found.map(([c, sameClass]) => [c, classes.indexOf(sameClass) + 1]));
 });
 
 export const HANGUL = {

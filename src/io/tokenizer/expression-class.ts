@@ -2,9 +2,10 @@
 
 import { categoryRanges } from "./categories.ts";
 import * as DATA from "./characters.generated.ts";
-import { LAST_CODE_POINT, type Ranges, rangesOf } from "./characters.ts";
+import { LAST_CODE_POINT, type Ranges } from "./characters.ts";
 import { match, next, peek, type Reader, take, unsupported } from "./expression-reader.ts";
 import { complement, difference, intersection, union } from "./ranges.ts";
+import { rangesOf } from "./tables.ts";
 
 const CONTROLS: Readonly<Record<string, number>> = {
   n: 10,

@@ -2,7 +2,6 @@
 
 import { splitTokens } from "./added-tokens.ts";
 import type { AddedVocabulary } from "./added-vocabulary.ts";
-import { byteCharacters } from "./byte-characters.ts";
 import { wellFormed } from "./characters.ts";
 import type { Decoder } from "./decoder.ts";
 import { type Model, tokenizeWord } from "./model.ts";
@@ -16,8 +15,8 @@ import { keptTokens, type Side, truncated } from "./truncation.ts";
 export interface Pipeline {
   readonly normalizer: Normalizer | undefined;
   readonly preTokenizer: PreTokenizer | undefined;
-  /** Whether the bytes of words are converted to characters before the model tokenizes the words. */
-  readonly writesBytes: boolean;
+  /** Converts the bytes of words to characters before the model tokenizes the words. */
+  readonly writeBytes: ((word: string) => string) | undefined;
   readonly model: Model;
   readonly templates: Templates;
   readonly decoder: Decoder | undefined;
@@ -124,10 +123,10 @@ function wordsOf({ preTokenizer }: Pipeline, text: Text): readonly Text[] {
   return preTokenizer === undefined ? [text] : preTokenize(preTokenizer, text);
 }
 
-function wordIds({ memo, model, writesBytes }: Pipeline, word: string): readonly number[] {
+function wordIds({ memo, model, writeBytes }: Pipeline, word: string): readonly number[] {
   const known = memo.get(word);
   if (known !== undefined) return known;
-  const found = tokenizeWord(model, writesBytes ? byteCharacters(word) : word);
+  const found = tokenizeWord(model, writeBytes === undefined ? word : writeBytes(word));
   if (word.length > MEMO_LENGTH) return found;
   if (memo.size >= MEMO_WORDS) memo.clear();
   memo.set(word, found);

@@ -1,6 +1,7 @@
 /** Splits text into extended grapheme clusters by the rules of Unicode 16 (UAX 29). */
-import { once, rangesOf } from "./characters.ts";
+
 import * as DATA from "./graphemes.generated.ts";
+import { once, rangesOf } from "./tables.ts";
 
 /** The classes of characters. `other` has no rule of its own. */
 const CLASS = {

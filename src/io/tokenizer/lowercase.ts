@@ -1,6 +1,7 @@
 /** Converts single characters to lower case by a table of Unicode 16. Neighbouring characters have no effect. */
-import { isAscii, once } from "./characters.ts";
+import { isAscii } from "./characters.ts";
 import { LOWERCASE } from "./lowercase.generated.ts";
+import { once } from "./tables.ts";
 
 const lowercaseTable: () => ReadonlyMap<number, string> = /* @__PURE__ */ once(() => {
   const table = new Map<number, string>();

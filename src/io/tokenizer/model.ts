@@ -1,5 +1,5 @@
 /** The models of tokenizer.json, which convert words to token ids. */
-import { type BytePairModel, bytePairs } from "./bpe.ts";
+import type { BytePairModel } from "./bpe.ts";
 import type { UnigramModel } from "./unigram.ts";
 import { characterUnknown } from "./unknown.ts";
 
@@ -27,7 +27,6 @@ export function tokenizeWord(model: Model, word: string): readonly number[] {
     case "WordLevel":
       return [model.vocabulary.get(word) ?? unknownOf(model, word)];
     case "BPE":
-      return bytePairs(model, word);
     case "Unigram":
       return model.tokenize(word);
     default:

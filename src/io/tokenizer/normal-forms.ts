@@ -1,6 +1,5 @@
 /** Unicode's normal forms, with the decompositions of Unicode 9. */
 
-import { once } from "./characters.ts";
 import {
   type Changed,
   canonical,
@@ -15,6 +14,7 @@ import {
   unchangedUnits,
   VOWELS,
 } from "./decompositions.ts";
+import { once } from "./tables.ts";
 import type { Text } from "./text.ts";
 
 export type NormalForm = "NFC" | "NFD" | "NFKC" | "NFKD";

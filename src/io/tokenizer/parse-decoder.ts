@@ -8,8 +8,7 @@ import {
   readObjects,
   readText,
 } from "./json-fields.ts";
-import { parsePattern } from "./parse-normalizer.ts";
-import { parseRegularExpression } from "./regular-expression.ts";
+import { parsePattern } from "./parse-pattern.ts";
 
 /** Parses a decoder. Problems are added to `fields.problems`; if there are any, the result must not be used. */
 export function parseDecoder(fields: Fields): Decoder {
@@ -36,11 +35,7 @@ export function parseDecoder(fields: Fields): Decoder {
         stop: readCount(fields, "stop"),
       };
     case "Replace":
-      return {
-        type,
-        pattern: parsePattern(fields, { expression: parseRegularExpression }),
-        content: readText(fields, "content"),
-      };
+      return { type, pattern: parsePattern(fields), content: readText(fields, "content") };
     case "Sequence":
       return { type, decoders: readObjects(fields, "decoders").map(parseDecoder) };
     default:

@@ -1,23 +1,12 @@
 /** Parses the models of tokenizer.json. */
 import { describe } from "../../core/checks.ts";
-import { isJsonObject, type JsonValue } from "../json.ts";
-import type { BytePairModel } from "./bpe.ts";
-import {
-  complainInto,
-  type Fields,
-  isTokenId,
-  readCount,
-  readFlag,
-  readList,
-  readText,
-  readTextOrNull,
-} from "./json-fields.ts";
+import { isJsonObject } from "../json.ts";
+import { complainInto, type Fields, isTokenId, readCount, readText } from "./json-fields.ts";
 import type { Model } from "./model.ts";
-import { createPairTable, setPairInto } from "./pair-table.ts";
-import type { Parsers } from "./parsers.ts";
+import { expectedTypes, type Others } from "./other-parsers.ts";
 
 /** Parses a model. Problems are added to `fields.problems`; if there are any, the result must not be used. */
-export function parseModel(fields: Fields, rare: Parsers): Model {
+export function parseModel(fields: Fields, others: Others): Model {
   const type = fields.json.type ?? inferredType(fields);
   switch (type) {
     case "WordPiece":
@@ -34,18 +23,14 @@ export function parseModel(fields: Fields, rare: Parsers): Model {
         vocabulary: readVocabulary(fields),
         unknownToken: readText(fields, "unk_token"),
       };
-    case "BPE":
-      return parseBytePairs(fields);
-    default:
-      if (type === "Unigram" && rare !== null) return rare.unigram(fields);
-      complainInto(
-        fields,
-        "type",
-        `one of WordPiece, BPE, ${rare === null ? "" : "Unigram, "}WordLevel`,
-      );
-      return { type: "WordLevel", vocabulary: new Map(), unknownToken: "" };
   }
+  const found = typeof type === "string" ? others?.models.parse(type, fields) : undefined;
+  if (found !== undefined) return found;
+  complainInto(fields, "type", expectedTypes(TYPES, others?.models));
+  return { type: "WordLevel", vocabulary: new Map(), unknownToken: "" };
 }
+
+const TYPES: readonly string[] = ["WordPiece", "WordLevel"];
 
 /** Old files do not name the type. */
 function inferredType({ json }: Fields): string {
@@ -54,7 +39,8 @@ function inferredType({ json }: Fields): string {
   return "unk_token" in json ? "WordLevel" : "Unigram";
 }
 
-function readVocabulary(fields: Fields): ReadonlyMap<string, number> {
+/** Reads the ids of tokens. */
+export function readVocabulary(fields: Fields): ReadonlyMap<string, number> {
   const { vocab } = fields.json;
   const vocabulary = new Map<string, number>();
   if (!isJsonObject(vocab)) {
@@ -71,67 +57,4 @@ function readVocabulary(fields: Fields): ReadonlyMap<string, number> {
       });
   }
   return vocabulary;
-}
-
-function readOptionalFlag(fields: Fields, key: string): boolean {
-  return (fields.json[key] ?? null) !== null && readFlag(fields, key);
-}
-
-function parseBytePairs(fields: Fields): BytePairModel {
-  const { dropout } = fields.json;
-  if ((dropout ?? null) !== null && dropout !== 0)
-    complainInto(fields, "dropout", "null, since ids must not be random");
-  const vocabulary = readVocabulary(fields);
-  const continuingPrefix = readTextOrNull(fields, "continuing_subword_prefix") ?? "";
-  const pairs = readList(fields, "merges");
-  const merges = createPairTable(pairs.length);
-  const merged = new Int32Array(pairs.length);
-  // Lines that begin with #version are not counted.
-  let rank = 0;
-  for (const [index, value] of pairs.entries()) {
-    const pair = mergePair(value);
-    if (pair === "version") continue;
-    const [left = "", right = ""] = pair ?? [];
-    const ids = [
-      vocabulary.get(left),
-      vocabulary.get(right),
-      right.startsWith(continuingPrefix)
-        ? vocabulary.get(left + right.slice(continuingPrefix.length))
-        : undefined,
-    ] as const;
-    const [a, b, both] = ids;
-    if (pair === undefined || a === undefined || b === undefined || both === undefined) {
-      const path = `${fields.path}.merges[${index}]`;
-      const expected = pair === undefined ? "two tokens" : "two tokens that give a token";
-      fields.problems.push({ path, expected, got: JSON.stringify(value).slice(0, 60) });
-    } else {
-      setPairInto(merges, a, b, rank);
-      merged[rank] = both;
-    }
-    rank++;
-  }
-  return {
-    type: "BPE",
-    vocabulary,
-    merges,
-    merged,
-    unknownToken: readTextOrNull(fields, "unk_token"),
-    continuingPrefix,
-    wordSuffix: readTextOrNull(fields, "end_of_word_suffix") ?? "",
-    fuseUnknown: readOptionalFlag(fields, "fuse_unk"),
-    byteFallback: readOptionalFlag(fields, "byte_fallback"),
-    ignoreMerges: readOptionalFlag(fields, "ignore_merges"),
-  };
-}
-
-/** Reads a merge: a list of two tokens, or both in a line. */
-function mergePair(value: JsonValue): readonly string[] | "version" | undefined {
-  if (typeof value === "string") {
-    if (value.startsWith("#version")) return "version";
-    const parts = value.split(" ");
-    return parts.length === 2 ? parts : undefined;
-  }
-  if (!Array.isArray(value) || value.length !== 2) return undefined;
-  const [left, right] = value as readonly JsonValue[];
-  return typeof left === "string" && typeof right === "string" ? [left, right] : undefined;
 }

@@ -5,8 +5,8 @@ import { type JsonObject, parseJsonObject } from "../json.ts";
 import { addedVocabulary, addTokens, NOTHING_ADDED } from "./added-vocabulary.ts";
 import { setNormalizer, setPreTokenizer, tokensToAdd } from "./fast-settings.ts";
 import type { Pipeline } from "./fast-tokenizer.ts";
+import type { Others } from "./other-parsers.ts";
 import { withoutLastBytes } from "./parse-pre-tokenizer.ts";
-import type { Parsers } from "./parsers.ts";
 import type { SettingsFiles } from "./stated-tokens.ts";
 import { tokenizerClassOf } from "./tokenizer-class.ts";
 import { parseTokenizerJson } from "./tokenizer-json.ts";
@@ -20,14 +20,14 @@ export interface ReadFast {
   readonly maxLength: number | undefined;
 }
 
-/** Reads tokenizer.json and the other files in its directory, as transformers does. `rare` reads rare parts. */
+/** Reads tokenizer.json and the other files in its directory, as transformers does. `others` is the code of other parts. */
 export function readFast(
   files: ReadonlyMap<string, Uint8Array>,
-  rare: Parsers,
+  others: Others,
 ): Either<readonly Problem[], ReadFast> {
   const source = "tokenizer.json";
   const problems: Problem[] = [];
-  const parsed = parseTokenizerJson(source, files.get(source) ?? new Uint8Array(), rare);
+  const parsed = parseTokenizerJson(source, files.get(source) ?? new Uint8Array(), others);
   const settings: SettingsFiles = {
     config: readJson(files, "tokenizer_config.json", problems),
     specialTokens: readJson(files, "special_tokens_map.json", problems),
@@ -41,11 +41,8 @@ export function readFast(
   checkFlags(config, problems);
   checkLengths(config, problems);
   const modelIds = json.model.vocabulary;
-  let state = addTokens(
-    NOTHING_ADDED,
-    json.addedTokens.map(({ token }) => token),
-    modelIds,
-  );
+  const own = json.addedTokens.map(({ token }) => token);
+  let state = addTokens(NOTHING_ADDED, own, modelIds);
   let { normalizer, preTokenizer } = json;
   if (tokenizerClass !== undefined) {
     state = addTokens(state, tokensToAdd(settings, json, tokenizerClass, problems), modelIds);
@@ -54,8 +51,10 @@ export function readFast(
     normalizer = setNormalizer(normalizer, settings, tokenizerClass);
     preTokenizer = setPreTokenizer(preTokenizer, settings);
   }
-  const splitsSpecial = config.split_special_tokens === true;
-  const added = addedVocabulary(`${source}: added_tokens`, state, json.normalizer, splitsSpecial);
+  const added = addedVocabulary(`${source}: added_tokens`, state, json.normalizer, {
+    splitsSpecial: config.split_special_tokens === true,
+    isWord: others?.isWord,
+  });
   if (isLeft(added)) problems.push(...added.left);
   if (problems.length > 0 || isLeft(added)) return left(problems);
   const unmapped = preTokenizer === undefined ? undefined : withoutLastBytes(preTokenizer);
@@ -63,8 +62,8 @@ export function readFast(
   return right({
     pipeline: {
       normalizer,
-      preTokenizer: unmapped ?? preTokenizer,
-      writesBytes: unmapped !== undefined,
+      preTokenizer: unmapped?.preTokenizer ?? preTokenizer,
+      writeBytes: unmapped?.writeBytes,
       model: json.model,
       templates: json.templates,
       decoder: json.decoder,

@@ -3,7 +3,7 @@ import { describe } from "../../core/checks.ts";
 import type { Problem } from "../../core/either.ts";
 import type { JsonObject } from "../json.ts";
 import type { AddedToken } from "./added-tokens.ts";
-import { once } from "./characters.ts";
+import { once } from "./tables.ts";
 
 /** A token as a file states it. Without `normalized`, the final value of `special` decides. */
 export type FlaggedToken = Omit<AddedToken, "normalized"> & {

@@ -14,11 +14,11 @@ import {
 } from "./json-fields.ts";
 import type { Model } from "./model.ts";
 import type { Normalizer } from "./normalizer.ts";
+import type { Others } from "./other-parsers.ts";
 import { parseModel } from "./parse-model.ts";
 import { parseNormalizer } from "./parse-normalizer.ts";
 import { parsePostProcessor } from "./parse-post-processor.ts";
 import { parsePreTokenizer } from "./parse-pre-tokenizer.ts";
-import type { Parsers } from "./parsers.ts";
 import { PLAIN_TEMPLATES, type Templates } from "./post-processor.ts";
 import type { PreTokenizer } from "./pre-tokenizer.ts";
 import type { Side } from "./truncation.ts";
@@ -46,7 +46,7 @@ export interface TokenizerJson {
 export function parseTokenizerJson(
   source: string,
   bytes: Uint8Array,
-  rare: Parsers,
+  others: Others,
 ): Either<readonly Problem[], TokenizerJson> {
   const parsed = parseJsonObject(source, bytes);
   if (isLeft(parsed)) return parsed;
@@ -55,13 +55,13 @@ export function parseTokenizerJson(
   const { version } = parsed.right;
   if (version !== undefined && version !== "1.0")
     problems.push({ path: `${source}.version`, expected: "1.0", got: describe(version) });
-  const [normalizer] = readObject(fields, "normalizer").map((one) => parseNormalizer(one, rare));
+  const [normalizer] = readObject(fields, "normalizer").map((one) => parseNormalizer(one, others));
   const [preTokenizer] = readObject(fields, "pre_tokenizer").map((one) =>
-    parsePreTokenizer(one, rare),
+    parsePreTokenizer(one, others),
   );
   const [templates] = readObject(fields, "post_processor").map(parsePostProcessor);
-  const [model] = readObject(fields, "model").map((one) => parseModel(one, rare));
-  const [decoder] = rare === null ? [] : readObject(fields, "decoder").map(rare.decoder);
+  const [model] = readObject(fields, "model").map((one) => parseModel(one, others));
+  const [decoder] = others === null ? [] : readObject(fields, "decoder").map(others.decoder);
   if (model === undefined)
     problems.push({ path: `${source}.model`, expected: "a model", got: "none" });
   return unlessProblems(problems, {

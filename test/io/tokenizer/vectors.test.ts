@@ -6,10 +6,10 @@ import type { JsonObject } from "../../../src/io/json.ts";
 import { decodeFast } from "../../../src/io/tokenizer/decoder.ts";
 import { encodeFast } from "../../../src/io/tokenizer/fast-tokenizer.ts";
 import { normalize } from "../../../src/io/tokenizer/normalizer.ts";
+import { OTHER_PARTS } from "../../../src/io/tokenizer/other-parts.ts";
 import { parseNormalizer } from "../../../src/io/tokenizer/parse-normalizer.ts";
 import { parsePreTokenizer } from "../../../src/io/tokenizer/parse-pre-tokenizer.ts";
 import { preTokenize } from "../../../src/io/tokenizer/pre-tokenizer.ts";
-import { RARE_PARSERS } from "../../../src/io/tokenizer/rare-parsers.ts";
 import { readFast } from "../../../src/io/tokenizer/read-fast.ts";
 
 type TokenizerCase = readonly [
@@ -63,7 +63,7 @@ describe("normalizers", () => {
   test.each(vectors.normalizers.map(([json, cases]) => [shown(json), json, cases] as const))(
     "%s",
     (_, json, cases) => {
-      const normalizer = parsed((fields) => parseNormalizer(fields, RARE_PARSERS), json);
+      const normalizer = parsed((fields) => parseNormalizer(fields, OTHER_PARTS), json);
       for (const [text, expected] of cases)
         expect([text, normalize(normalizer, { text, head: 0 }).text]).toEqual([text, expected]);
     },
@@ -74,7 +74,7 @@ describe("pre-tokenizers", () => {
   test.each(vectors.pre_tokenizers.map(([json, cases]) => [shown(json), json, cases] as const))(
     "%s",
     (_, json, cases) => {
-      const preTokenizer = parsed((fields) => parsePreTokenizer(fields, RARE_PARSERS), json);
+      const preTokenizer = parsed((fields) => parsePreTokenizer(fields, OTHER_PARTS), json);
       for (const [text, expected] of cases) {
         const pieces = preTokenize(preTokenizer, { text, head: headOf(text) });
         expect([text, pieces.map((piece) => piece.text)]).toEqual([text, expected]);
@@ -92,7 +92,7 @@ describe("tokenizers", () => {
   )("%i: %s", (_, __, json, cases) => {
     const bytes = new TextEncoder().encode(JSON.stringify(json));
     const { pipeline, tokens } = getOrThrow(
-      readFast(new Map([["tokenizer.json", bytes]]), RARE_PARSERS),
+      readFast(new Map([["tokenizer.json", bytes]]), OTHER_PARTS),
     );
     for (const [text, pair, maxLength, side, addSpecialTokens, ids, types, decoded] of cases) {
       const own = encodeFast(
