@@ -1,5 +1,3 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { transform } from "esbuild";
 import { defineConfig, type Options } from "tsup";
 
 const shared: Options = {
@@ -23,13 +21,15 @@ const entries = {
   reference: "src/reference.ts",
 };
 
-/** Minifies the runtime again: tree shaking comes after tsup's minification and prints longer code. */
-async function minifyRuntime(): Promise<void> {
-  const file = "dist/runtime.js";
-  const options = { minify: true, target: "es2022", format: "esm" } as const;
-  const { code } = await transform(await readFile(file, "utf8"), options);
-  await writeFile(file, code);
-}
+/** Gives the runtime's code for other tokenizers than BERT's a file of its own, with a name that does not change. */
+const separateTokenizers: NonNullable<Options["esbuildPlugins"]>[number] = {
+  name: "separate-tokenizers",
+  setup: (build) => {
+    build.onResolve({ filter: /tokenizer\/other-parts\.ts$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: "./runtime-tokenizers.js", external: true } : undefined,
+    );
+  },
+};
 
 const config: ReturnType<typeof defineConfig> = defineConfig([
   {
@@ -52,14 +52,21 @@ const config: ReturnType<typeof defineConfig> = defineConfig([
   },
   {
     ...shared,
-    // One file of inference alone, which sites can copy as it is.
+    // One file of inference alone, which sites can copy as it is. It loads the next one for other tokenizers than BERT's.
     entry: { runtime: "src/runtime.ts" },
     format: ["esm", "cjs"],
     splitting: false,
-    minify: true,
-    onSuccess: minifyRuntime,
+    esbuildPlugins: [separateTokenizers],
     treeshake: { moduleSideEffects: false },
     dts: true,
+  },
+  {
+    ...shared,
+    entry: { "runtime-tokenizers": "src/io/tokenizer/other-parts.ts" },
+    format: ["esm"],
+    splitting: false,
+    treeshake: { moduleSideEffects: false },
+    dts: false,
   },
   {
     ...shared,

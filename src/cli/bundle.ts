@@ -34,7 +34,10 @@ async function readParts(): Promise<BundleParts> {
   const kernels = await Promise.all(
     names.map(async (name) => [name, await readBytes(join(folder, "kernels", name))] as const),
   );
-  return { runtime: await readBytes(join(folder, "runtime.js")), kernels: new Map(kernels) };
+  const [runtime, tokenizers] = await Promise.all(
+    ["runtime.js", "runtime-tokenizers.js"].map((name) => readBytes(join(folder, name))),
+  );
+  return { runtime, tokenizers, kernels: new Map(kernels) };
 }
 
 /** The bytes of a file as it is, and compressed. */
@@ -68,7 +71,7 @@ export const bundleCommand: Command = defineCommand({
   name: "bundle",
   summary: "write a site that classifies text with a model",
   description: [
-    "MODEL is a directory with a dense, pruned or packed classifier and a tokenizer.json of WordPiece or byte-pair encoding, or a model in the Hugging Face cache. DIR gets the model in one file, packed without loss unless it is packed already, the runtime as an ES module, the kernels, and a page that classifies typed text. It is either complete or absent. The sizes of all files are printed.",
+    "MODEL is a directory with a dense, pruned or packed classifier and a tokenizer.json, or a model in the Hugging Face cache. DIR gets the model in one file, packed without loss unless it is packed already, the runtime as an ES module, the kernels, and a page that classifies typed text. It is either complete or absent. The sizes of all files are printed.",
   ],
   positionals: ["MODEL"],
   options: OPTIONS,

@@ -6,13 +6,15 @@ import { getOrThrow, InputError, isLeft } from "../core/either.ts";
 import { HUGGING_FACE_FILES, readFastTokenizer } from "../io/hugging-face.ts";
 import { EXAMPLE_PAGE, EXAMPLE_SCRIPT } from "./example-page.ts";
 import { openClassifier } from "./sparse-classifier.ts";
-import { inDirectory, joinPath, type RunStorage, readDirectory } from "./storage.ts";
+import { joinPath, type RunStorage, readDirectory } from "./storage.ts";
 import { openStoredCheckpoint } from "./stored-checkpoint.ts";
 import { writeModelFile } from "./written-model-file.ts";
 
-/** What a bundle takes from the package: the script of the runtime, and the kernels of each variant by file name. */
+/** What a bundle takes from the package: the scripts of the runtime, and the kernels of each variant by file name. */
 export interface BundleParts {
   readonly runtime: Uint8Array;
+  /** The script of tokenizers that are not BERT's. */
+  readonly tokenizers: Uint8Array;
   readonly kernels: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -29,22 +31,23 @@ const MODEL_FILES: readonly string[] = [
  * Makes the files of a site, by their paths: the model in one file, packed without loss unless it is packed already, the
  * runtime, the kernels and an example page.
  *
- * @throws InputError with the problems of the model, also if the runtime does not read its tokenizer
+ * @throws InputError with the problems of the model
  */
 export async function bundleFiles(
   storage: RunStorage,
   directory: string,
-  { runtime, kernels }: BundleParts,
+  { runtime, tokenizers, kernels }: BundleParts,
 ): Promise<ReadonlyMap<string, Uint8Array | string>> {
   const open = await openClassifier(storage, directory, "fast");
   open.close();
   const files = await readDirectory(storage, directory, (name) => MODEL_FILES.includes(name));
-  getOrThrow(inDirectory(directory)(readFastTokenizer(files, null)));
+  const isBert = !isLeft(readFastTokenizer(files, null));
   const weights = await packedWeights(storage, directory);
   const model = getOrThrow(writeModelFile(joinPath(directory, PACKED_WEIGHTS), weights, files));
   return new Map<string, Uint8Array | string>([
     ["model.safetensors", model],
     ["runtime.js", runtime],
+    ...(isBert ? [] : [["runtime-tokenizers.js", tokenizers] as const]),
     ...[...kernels].map(([name, bytes]) => [`kernels/${name}`, bytes] as const),
     ["index.html", EXAMPLE_PAGE],
     ["page.js", EXAMPLE_SCRIPT],

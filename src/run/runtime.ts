@@ -14,10 +14,19 @@ import {
   mismatch,
   succeeds,
 } from "../core/checks.ts";
-import { chain, type Either, getOrThrow, type Problem, refuse, right } from "../core/either.ts";
+import {
+  chain,
+  type Either,
+  getOrThrow,
+  isLeft,
+  left,
+  type Problem,
+  refuse,
+  right,
+} from "../core/either.ts";
 import { HUGGING_FACE_FILES, readFastTokenizer } from "../io/hugging-face.ts";
 import { encodeFast, type Pipeline } from "../io/tokenizer/fast-tokenizer.ts";
-import type { Encoding } from "../io/tokenizer.ts";
+import type { Encoding, FastTokenizer } from "../io/tokenizer.ts";
 import { createModuleBackend } from "../kernels/simd/instance.ts";
 import { inferenceKernels } from "../kernels/simd/kernels.ts";
 import { classifierWith } from "../sparse/classifier.ts";
@@ -91,7 +100,7 @@ export async function loadClassifier(
     readModel(model),
     readKernels(await options.kernels),
   ]);
-  const tokenizer = pipe(readFastTokenizer(files, null), inDirectory(MODEL));
+  const tokenizer = pipe(await readTokenizer(files), inDirectory(MODEL));
   const stored = getOrThrow(storedModel(MODEL, files, weights, tokenizer));
   const open = completeClassifier(MODEL, stored);
   const meaning = outputMeaning(open.config);
@@ -117,6 +126,20 @@ export async function loadClassifier(
     },
     release: classifier.release,
   }).classifier;
+}
+
+/** Reads the tokenizer. The code of parts that BERT's tokenizers do not have is loaded only for a file with such parts. */
+async function readTokenizer(files: FileMap): Promise<Either<readonly Problem[], FastTokenizer>> {
+  const plain = readFastTokenizer(files, null);
+  if (!isLeft(plain)) return plain;
+  try {
+    const { OTHER_PARTS } = await import("../io/tokenizer/other-parts.ts");
+    return readFastTokenizer(files, OTHER_PARTS);
+  } catch (cause) {
+    const expected = "this file of espalier beside the runtime";
+    const missing = { path: "runtime-tokenizers.js", expected, got: String(cause) };
+    return left([...plain.left, missing]);
+  }
 }
 
 function encodingOf(

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { loadClassifier as loadInFull } from "../../src/run/classifier.ts";
 import { loadClassifier } from "../../src/run/runtime.ts";
 import { requireBuild } from "../packaging/distribution.ts";
-import { saveFastModel } from "../run/fast-model.ts";
+import { saveFastModel, TOKENIZER } from "../run/fast-model.ts";
 import { espalier, temporaryDirectory } from "./fixtures.ts";
 
 const root = temporaryDirectory();
@@ -31,6 +32,31 @@ test("writes a site whose model gives the results of the directory, bit for bit"
   const expected = await loadInFull(model, { variant: "simd" });
   const texts = ["the old tree", "a wall"];
   expect(await classifier.classify(texts)).toEqual(await expected.classify(texts));
+});
+
+test("adds the code of a tokenizer that is not BERT's, which the runtime names if it is missing", async () => {
+  const normalizer = { type: "NFKC" };
+  await saveFastModel(path("other"), {}, { ...TOKENIZER, normalizer });
+  const { code } = await espalier(["bundle", path("other"), "--out", path("whole")]);
+  expect(code).toBe(0);
+  expect(readdirSync(path("site"))).not.toContain("runtime-tokenizers.js");
+  const bytes = (name: string): Uint8Array => new Uint8Array(readFileSync(path("whole", name)));
+  const kernels = bytes("kernels/simd.wasm");
+  const load = async (folder: string) => {
+    const runtime = pathToFileURL(path(folder, "runtime.js")).href;
+    const { loadClassifier }: typeof import("../../src/run/runtime.ts") = await import(runtime);
+    return loadClassifier(bytes("model.safetensors"), { kernels });
+  };
+  const [found] = await (await load("whole")).classify(["the \ufb01rst tree"]);
+  const [same] = await (await load("whole")).classify(["the first tree"]);
+  expect(found).toEqual(same);
+  mkdirSync(path("alone"));
+  writeFileSync(path("alone", "runtime.js"), bytes("runtime.js"));
+  const refused = await load("alone").catch(String);
+  expect(refused).toMatch(/normalizer.type: expected one of BertNormalizer, Lowercase, Strip/);
+  expect(refused).toContain(
+    "runtime-tokenizers.js: expected this file of espalier beside the runtime",
+  );
 });
 
 test("prints the sizes of all files", async () => {

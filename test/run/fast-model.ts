@@ -4,6 +4,13 @@ import { join } from "node:path";
 import { VOCABULARY } from "../cli/fixtures.ts";
 import { modelFiles } from "./classifier-files.ts";
 
+/** The ids of the small vocabulary. */
+export const TOKEN_IDS: Readonly<Record<string, number>> = Object.fromEntries(
+  VOCABULARY.trim()
+    .split("\n")
+    .map((token, id) => [token, id]),
+);
+
 /** The tokenizer of the small vocabulary as transformers saves it. */
 export const TOKENIZER: object = {
   normalizer: {
@@ -20,11 +27,7 @@ export const TOKENIZER: object = {
     unk_token: "[UNK]",
     continuing_subword_prefix: "##",
     max_input_chars_per_word: 100,
-    vocab: Object.fromEntries(
-      VOCABULARY.trim()
-        .split("\n")
-        .map((token, id) => [token, id]),
-    ),
+    vocab: TOKEN_IDS,
   },
 };
 
@@ -34,11 +37,16 @@ const LABELS = { id2label: { 0: "no", 1: "yes" }, label2id: { no: 0, yes: 1 } };
 export const WIDE = { hidden_size: 64, intermediate_size: 128 };
 
 /**
- * Saves the small model with random weights, the labels `no` and `yes`, and tokenizer.json; `config` changes the model.
+ * Saves the small model with random weights, the labels `no` and `yes`, and tokenizer.json.
+ * `config` changes the model.
  */
-export async function saveFastModel(directory: string, config: object = {}): Promise<void> {
+export async function saveFastModel(
+  directory: string,
+  config: object = {},
+  tokenizer: object = TOKENIZER,
+): Promise<void> {
   mkdirSync(directory);
   for (const { name, bytes } of await modelFiles({ ...LABELS, ...config }))
     if (name !== "vocab.txt") writeFileSync(join(directory, name), bytes);
-  writeFileSync(join(directory, "tokenizer.json"), JSON.stringify(TOKENIZER));
+  writeFileSync(join(directory, "tokenizer.json"), JSON.stringify(tokenizer));
 }

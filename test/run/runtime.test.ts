@@ -13,7 +13,7 @@ import { loadClassifier } from "../../src/run/runtime.ts";
 import { writeModelFile } from "../../src/run/written-model-file.ts";
 import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
 import { labelledRows } from "./classifier-files.ts";
-import { saveFastModel, TOKENIZER, WIDE } from "./fast-model.ts";
+import { saveFastModel, TOKEN_IDS, TOKENIZER, WIDE } from "./fast-model.ts";
 
 const root = temporaryDirectory();
 const TEXTS = labelledRows(9).map(({ text }) => text);
@@ -112,6 +112,41 @@ test.each([...INT8.keys()])("computes the layers of a %s model with bytes", asyn
   expect(Math.max(...errors)).toBeGreaterThan(0);
 });
 
+/** Tokenizers with parts that BERT's do not have, over the same ids. */
+const OTHERS: Readonly<Record<string, object>> = {
+  Unigram: {
+    normalizer: { type: "Sequence", normalizers: [{ type: "NFKC" }, { type: "Lowercase" }] },
+    pre_tokenizer: { type: "Whitespace" },
+    model: {
+      type: "Unigram",
+      vocab: Object.entries(TOKEN_IDS).map(([token, id]) => [token, -id]),
+      unk_id: 1,
+    },
+  },
+  BPE: {
+    pre_tokenizer: {
+      type: "Split",
+      pattern: { Regex: "\\s+" },
+      behavior: "Removed",
+      invert: false,
+    },
+    model: { type: "BPE", vocab: TOKEN_IDS, merges: [], unk_token: "[UNK]" },
+  },
+};
+
+test.each(Object.keys(OTHERS))("reads a tokenizer of %s", async (name) => {
+  const bytes = encoder.encode(JSON.stringify({ ...TOKENIZER, ...OTHERS[name] }));
+  const files = filesOf("dense").map((file) =>
+    file.name === "tokenizer.json" ? { ...file, bytes } : file,
+  );
+  const texts = [...TEXTS, "the treea"];
+  const expected = await loadInFull(files, { variant: "simd" });
+  const results = await (await loadClassifier(files, { kernels })).classify(texts);
+  expect(results).toEqual(await expected.classify(texts));
+  const plain = await (await loadClassifier(filesOf("dense"), { kernels })).classify(texts);
+  expect(results.map(({ logits }) => logits)).not.toEqual(plain.map(({ logits }) => logits));
+});
+
 test("takes kernels as a module, bytes, a response or a blob", async () => {
   const files = filesOf("dense");
   const response = (): Response => new Response(kernels.slice());
@@ -155,11 +190,10 @@ test("refuses what it cannot load, by name", async () => {
   await expect(load(files, { kernels: missing })).rejects.toThrow(
     /^kernels: expected a file, got the status 404/,
   );
-  const unigram = { ...TOKENIZER, model: { type: "Unigram", vocab: [["a", 0]], unk_id: 0 } };
-  const bytes = encoder.encode(JSON.stringify(unigram));
+  const bytes = encoder.encode(JSON.stringify({ ...TOKENIZER, normalizer: { type: "Else" } }));
   await expect(
     load([...without("tokenizer.json"), { name: "tokenizer.json", bytes }]),
-  ).rejects.toThrow(/tokenizer.json.model.type: expected one of WordPiece, BPE, WordLevel/);
+  ).rejects.toThrow(/tokenizer.json.normalizer.type: expected one of BertNormalizer, .*NFKC/);
 });
 
 test("names the fastest variant", () => {
