@@ -34,9 +34,10 @@ async function readParts(): Promise<BundleParts> {
   const kernels = await Promise.all(
     names.map(async (name) => [name, await readBytes(join(folder, "kernels", name))] as const),
   );
-  const [runtime, tokenizers] = await Promise.all(
-    ["runtime.js", "runtime-tokenizers.js"].map((name) => readBytes(join(folder, name))),
-  );
+  const [runtime, tokenizers] = await Promise.all([
+    readBytes(join(folder, "runtime.js")),
+    readBytes(join(folder, "runtime-tokenizers.js")),
+  ]);
   return { runtime, tokenizers, kernels: new Map(kernels) };
 }
 
