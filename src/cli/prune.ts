@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { planOneShot } from "../checkpoint/one-shot.ts";
 import type { PrunedCheckpoint } from "../checkpoint/prune.ts";
-import { getOrThrow } from "../core/either.ts";
+import { getOrThrow, refuseInput } from "../core/either.ts";
 import { sumOf } from "../core/sum.ts";
 import { HUGGING_FACE_FILES } from "../io/hugging-face.ts";
 import { createBackend } from "../kernels/backend.ts";
@@ -24,6 +24,7 @@ import {
 } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
+import { pruneHeadsCommand } from "./prune-heads.ts";
 import { choiceOption, flagOption, integerOption, numberOption, textOption } from "./options.ts";
 import {
   LAYER_OPTIONS,
@@ -35,9 +36,11 @@ import {
 
 const OPTIONS = {
   out: textOption("OUT", "path of the pruned copy; nothing may exist there (required)"),
-  pattern: textOption("PATTERN", "such as 2:4, 4x1 or 1xchannel (required without --config)", [
-    "pruning-pattern",
-  ]),
+  pattern: textOption(
+    "PATTERN",
+    "such as 2:4, 4x1, 1xchannel, or mha for whole attention heads (required without --config)",
+    ["pruning-pattern"],
+  ),
   sparsity: numberOption(
     { least: 0, below: 1 },
     "share of blocks to prune, or of elements for N:M (required without --config)",
@@ -66,6 +69,10 @@ const OPTIONS = {
   maxSparsityPerLayer: numberOption({ least: 0, most: 1 }, "largest share in any layer", [
     "max-sparsity-ratio-per-op",
   ]),
+  minHeads: integerOption(
+    { least: 0, most: 1024 },
+    "with the pattern mha: number of heads that each attention layer keeps at least (default 1)",
+  ),
   config: textOption(
     "FILE",
     "pruners in the keys of Intel Neural Compressor, JSON or YAML, instead of the options above; schedules are ignored",
@@ -180,7 +187,10 @@ export const pruneCommand: Command = defineCommand({
   positionals: ["IN"],
   options: OPTIONS,
   run: async ({ values, positionals: [from = ""], json }, console) => {
-    const { profile = "strict", gzip = false, threads = 1, config: path } = values;
+    if (values.pattern === "mha") return pruneHeadsCommand(values, from, json, console);
+    const { profile = "strict", gzip = false, threads = 1, config: path, minHeads } = values;
+    if (minHeads !== undefined)
+      refuseInput("`minHeads`", "the pattern mha with it", values.pattern ?? "none");
     const config = path === undefined ? null : { path, read: await readConfig(path, profile) };
     const hasGradients = values.gradients !== undefined;
     const pruners = getOrThrow(planOneShot(values, config, hasGradients));

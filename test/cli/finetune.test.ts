@@ -327,6 +327,34 @@ test("a mixed configuration comes from a file, in YAML as in JSON", async () => 
   expect(digests("mixed-json")).toEqual(digests("mixed-yaml"));
 });
 
+test("heads and channels go first, and blocks of the rest later", async () => {
+  const early = { start_step: 1, end_step: 4 };
+  const late = { start_step: 5, end_step: 8 };
+  const narrow = [
+    { pattern: "mha", target_sparsity: 0.5, ...early },
+    { pattern: "channelx1", op_names: ["\\d\\.output"], target_sparsity: 0.5, ...early },
+  ];
+  const blocks = { pattern: "4x1", op_names: ["attention"], target_sparsity: 0.5 };
+  const run = (name: string, configs: readonly object[]) => {
+    writeFileSync(path(`${name}.json`), JSON.stringify({ pruning_configs: configs }));
+    const changes = { "pruning-config": path(`${name}.json`), "pruning-pattern": undefined };
+    return espalier(short(name, changes, "--profile", "strict"));
+  };
+  const { code, out } = await run("narrow", [...narrow, { ...blocks, ...late }]);
+  expect([code, out]).toEqual([0, expect.stringMatching(/\nmixed +/)]);
+  const small = path("narrow-small");
+  const argv = ["--heads", "remove", "--widths", "uniform", "--out", small];
+  expect((await espalier(["shrink", path("narrow", "sparse"), ...argv])).code).toBe(0);
+  const config = JSON.parse(readFileSync(join(small, "config.json"), "utf8"));
+  expect(Object.values(config.pruned_heads as object).flat()).toHaveLength(1);
+  expect(config.intermediate_size).toBe(16);
+  const refused = await run("overlap", [...narrow, { ...blocks, start_step: 4, end_step: 8 }]);
+  expect(refused.code).toBe(2);
+  expect(refused.err).toContain(
+    "expected one pruner at a time, got mha in steps 1 to 4, 4x1 in 4 to 8",
+  );
+});
+
 test("a run that diverges says where, keeps what it has, and fails", async () => {
   const out = "diverged";
   const {
