@@ -24,6 +24,11 @@ function local(path: string): string {
   return fileURLToPath(new URL("../../dist/", import.meta.url)) + path;
 }
 
+/** The path of a source of the site. */
+function page(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
+
 export default defineConfig({
   root: import.meta.dirname,
   base: "./",
@@ -46,5 +51,13 @@ export default defineConfig({
     // The policy forbids addresses of data.
     assetsInlineLimit: 0,
     modulePreload: false,
+    rollupOptions: {
+      input: [page("index.html"), page("src/service-worker.ts")],
+      // A service worker serves the folder of its script.
+      output: {
+        entryFileNames: ({ name }) =>
+          name === "service-worker" ? "[name].js" : "assets/[name]-[hash].js",
+      },
+    },
   },
 });

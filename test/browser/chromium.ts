@@ -41,7 +41,11 @@ export function launchChromium(executablePath: string): Promise<Browser> {
 export function launchProfile(
   executablePath: string,
   directory: string,
-  options: { readonly colorScheme?: "light" | "dark"; readonly offline?: boolean } = {},
+  options: {
+    readonly colorScheme?: "light" | "dark";
+    readonly offline?: boolean;
+    readonly serviceWorkers?: "allow" | "block";
+  } = {},
 ): Promise<BrowserContext> {
   const settings = { executablePath, headless: true, args: ARGS, ...options };
   return chromium.launchPersistentContext(directory, settings);

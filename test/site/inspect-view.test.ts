@@ -202,7 +202,8 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "bad input"), () =
   beforeAll(async () => {
     await writeModel(join(root, "model"));
     writeShards(join(root, "shards"), ENCODER_TENSORS);
-    site = await openSite();
+    // Without a service worker, which would have the worker's script.
+    site = await openSite("light", "block");
   }, 60_000);
 
   afterAll(async () => {

@@ -35,11 +35,16 @@ export interface OpenSite {
   readonly origin: string;
   readonly context: BrowserContext;
   readonly served: Served;
+  /** Ends the server, as a lost connection does. */
+  stopServer(): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Starts a server of the site and a browser with an empty profile. */
-export async function openSite(colorScheme: "light" | "dark" = "light"): Promise<OpenSite> {
+export async function openSite(
+  colorScheme: "light" | "dark" = "light",
+  serviceWorkers: "allow" | "block" = "allow",
+): Promise<OpenSite> {
   if (executable === undefined) throw new Error("no Chromium was found");
   if (!existsSync(join(SITE, "index.html")))
     throw new Error('docs/site/dist: expected a build; run "npm run site" first');
@@ -60,11 +65,16 @@ export async function openSite(colorScheme: "light" | "dark" = "light"): Promise
   const address = server.address();
   const port = typeof address === "object" ? address?.port : 0;
   const profile = mkdtempSync(join(tmpdir(), "espalier-profile-"));
-  const context = await launchProfile(executable, profile, { colorScheme });
+  const context = await launchProfile(executable, profile, { colorScheme, serviceWorkers });
   return {
     origin: `http://127.0.0.1:${port}`,
     context,
     served,
+    stopServer: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
     close: async () => {
       await context.close();
       server.close();

@@ -1,14 +1,13 @@
 /** The view "Train": models with the bytes of the commands, runs that go on after a reload, and bad input. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
+import { temporaryDirectory } from "../cli/fixtures.ts";
 import { needing } from "../needs.ts";
 import { csvFile, labelledRows } from "../run/classifier-files.ts";
 import { saveFastModel } from "../run/fast-model.ts";
 import {
-  codeOf,
   downloaded,
   expectAccessible,
   give,
@@ -17,6 +16,7 @@ import {
   openSite,
   visit,
 } from "./site.ts";
+import { expectCommandModels } from "./trained-models.ts";
 
 const SHORT = "?view=train&dense-epochs=2&epochs=3&batch=8";
 
@@ -32,37 +32,6 @@ async function train(page: Page): Promise<void> {
 async function keptStep(page: Page): Promise<number> {
   const text = await page.getByText("is kept").textContent();
   return Number(/after step (\d+)/.exec(text ?? "")?.[1] ?? 0);
-}
-
-/** Runs the commands that the page shows, in a directory with the files that they read. */
-async function runShown(page: Page, directory: string): Promise<void> {
-  for (const line of (await codeOf(page, "Commands")).trim().split("\n")) {
-    const [, name = "", ...rest] = line.split(" ");
-    const isFile = (i: number): boolean =>
-      /^--(train-file|validation-file|vocab|model|out)$/.test(rest[i - 1] ?? "") ||
-      (name === "pack" && i === 0);
-    const words = rest.map((word, i) => (isFile(i) ? join(directory, word.toLowerCase()) : word));
-    const { code, err } = await espalier([name, ...words]);
-    expect({ code, line, err: code === 0 ? "" : err }).toEqual({ code: 0, line, err: "" });
-  }
-}
-
-/** Downloads the models of the page, and expects the bytes of the command's. */
-async function expectCommandModels(page: Page, directory: string): Promise<void> {
-  await runShown(page, directory);
-  for (const [button, folder] of [
-    ["Download dense", "dense"],
-    ["Download sparse", "sparse"],
-    ["Download sparse, packed", "packed"],
-  ] as const) {
-    const files = readdirSync(join(directory, "run", folder));
-    const found = await downloaded(page, button, files.length);
-    for (const [name, bytes] of found)
-      expect(Buffer.compare(bytes, readFileSync(join(directory, "run", folder, name))), name).toBe(
-        0,
-      );
-    expect([...found.keys()].sort()).toEqual(files.sort());
-  }
 }
 
 describe.skipIf(isSkipped)(needing("the site and a Chromium", "training"), () => {

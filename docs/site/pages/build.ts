@@ -1,5 +1,6 @@
 /** Writes the guide, the API reference and the golden vectors beside the playground, in `docs/site/dist`. */
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   copyFileSync,
   cpSync,
@@ -98,6 +99,21 @@ function writeVectors(): void {
   writeFileSync(join(directory, "index.json"), JSON.stringify(whole.sort()));
 }
 
+/** Writes the names of the site's files before the script of the service worker. */
+function writeServiceWorker(): void {
+  const below = (folder: string): readonly string[] =>
+    readdirSync(join(DIST, folder)).map((name) => `${folder}/${name}`);
+  const first = ["index.html", "icon.svg", ...below("assets")].sort();
+  const rest = ["vectors/index.json", ...below("guide")].sort();
+  const path = join(DIST, "service-worker.js");
+  const script = readFileSync(path, "utf8").replace(/^self\.SITE_FILES=.*\n/, "");
+  const digest = createHash("sha256").update(script);
+  for (const name of [...first, ...rest]) digest.update(readFileSync(join(DIST, name)));
+  const files = { version: digest.digest("hex").slice(0, 16), first, rest };
+  writeFileSync(path, `self.SITE_FILES=${JSON.stringify(files)};\n${script}`);
+}
+
 writeVectors();
 writeGuide();
 writeReference();
+writeServiceWorker();

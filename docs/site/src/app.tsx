@@ -11,6 +11,7 @@ import { NOTHING_GIVEN, withFiles } from "./train-options.ts";
 import { useActivity } from "./use-activity.ts";
 import { useTraining } from "./use-training.ts";
 import { useView, ViewLinks } from "./view-links.tsx";
+import { VisitNote } from "./visit-note.tsx";
 import type { GivenFile, InspectedTensor, OpenedCheckpoint } from "./worker/protocol.ts";
 import { createWorkerClient } from "./worker-client.ts";
 
@@ -91,6 +92,7 @@ export function App() {
           Inspect, verify and prune a checkpoint, train a text classifier and run it, in this page.
           The code of the commands does all work in this browser; nothing is uploaded.
         </p>
+        <VisitNote />
         <ViewLinks view={view} onView={setView} />
       </header>
       <main>

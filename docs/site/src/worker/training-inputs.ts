@@ -2,10 +2,12 @@
 import { generateDemoTask } from "../../../../src/experiment/demo-task.ts";
 import { createRowReader } from "../../../../src/io/rows/row-reader.ts";
 import { splitWords } from "../../../../src/io/words.ts";
+import { startWebThread } from "../../../../src/kernels/simd/threads.ts";
 import type { FineTuneClassifierOptions } from "../../../../src/run/classifier-training.ts";
 import { createMemoryStorage } from "../../../../src/run/memory-storage.ts";
 import { readRows } from "../../../../src/run/row-file.ts";
 import type { GivenFile } from "./protocol.ts";
+import { threadCount } from "./thread-count.ts";
 import { settingOptions } from "./training-options.ts";
 import type { OwnRows, TrainRequest } from "./training-protocol.ts";
 
@@ -74,6 +76,10 @@ export async function trainingFiles(own: OwnRows | null): Promise<TrainingFiles>
   return { rows, validationRows, vocabulary: model.length > 0 ? null : await vocabularyFile(rows) };
 }
 
+function startKernelThread(): Worker {
+  return new Worker(new URL("../../../../src/worker.ts", import.meta.url), { type: "module" });
+}
+
 /** Returns the options of a run. */
 export async function trainingOptions(
   { settings, own }: TrainRequest,
@@ -85,6 +91,9 @@ export async function trainingOptions(
     ...settingOptions(settings, own === null ? "generated" : model.length > 0 ? "model" : "words"),
     seed: settings.seed,
     variant: settings.variant,
+    // The models have the same bytes on any number of threads.
+    threads: threadCount(),
+    startThread: startWebThread(startKernelThread),
     rows: named(rows),
     ...(validationRows !== null && { validationRows: named(validationRows) }),
     ...(model.length > 0 && { model: model.map(named) }),
