@@ -16,6 +16,7 @@ const entries = {
   sparse: "src/sparse.ts",
   io: "src/io.ts",
   checkpoint: "src/checkpoint.ts",
+  calibrate: "src/calibrate.ts",
   classifier: "src/classifier.ts",
   node: "src/node.ts",
   reference: "src/reference.ts",

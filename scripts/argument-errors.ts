@@ -17,6 +17,7 @@ const ENTRIES = [
   "sparse",
   "io",
   "checkpoint",
+  "calibrate",
   "classifier",
   "node",
   "reference",

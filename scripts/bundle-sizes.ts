@@ -11,7 +11,7 @@ import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const ENTRIES = ["index", "nn", "sparse", "io", "checkpoint", "reference", "node"];
+const ENTRIES = ["index", "nn", "sparse", "io", "checkpoint", "calibrate", "reference", "node"];
 
 /** A program to bundle. */
 interface Program {

@@ -63,6 +63,10 @@ const FAMILIES: Readonly<Record<string, Json>> = {
     source: "the project's own specification, src/reference",
     schemas: ["schema/strict-case.schema.json"],
   },
+  calibrated: {
+    source: "Intel Neural Compressor v3.7.1",
+    schemas: ["schema/calibrated-case.schema.json"],
+  },
   tokenizer: {
     source: "transformers 4.32; its cases quote data sets and stand elsewhere",
     schemas: ["schema/tokenizer-line.schema.json"],
@@ -207,6 +211,7 @@ export function manifestText(root: string): string {
     ...caseEntries(root, "heads"),
     ...caseEntries(root, "slim"),
     ...caseEntries(root, "strict"),
+    ...caseEntries(root, "calibrated"),
   ];
   const families = Object.entries(FAMILIES).map(([family, about]) => {
     const counts = countsOf(entries.filter((entry) => entry.family === family));

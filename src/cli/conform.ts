@@ -118,7 +118,7 @@ export const conformCommand: Command = defineCommand({
   name: "conform",
   summary: "replay golden vectors and compare",
   description: [
-    "Replays the golden vectors found below DIR: models, joint training, tokenizers, pruning, attention heads, narrower layers, exact masks, row files, metrics. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. If DIR holds their manifest, a vector that it lists and that is missing has failed too, unless --only is given. Vectors outside, such as those of models that cannot be run, are named with the reason and counted apart. Sets of vectors that are not known are named. Prints the first difference of each vector that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 if one failed.",
+    "Replays the golden vectors found below DIR: models, joint training, tokenizers, pruning, attention heads, narrower layers, exact masks, calibrated pruning, row files, metrics. A case directory, a table row or a line of tokenizer cases counts once; one that cannot be read has failed. If DIR holds their manifest, a vector that it lists and that is missing has failed too, unless --only is given. Vectors outside, such as those of models that cannot be run, are named with the reason and counted apart. Sets of vectors that are not known are named. Prints the first difference of each vector that fails and the counts of each family, and ends with the line 'N passed, N failed'. Exit code 1 if one failed.",
   ],
   positionals: ["DIR"],
   options: OPTIONS,

@@ -4,6 +4,8 @@ import { isJsonObject, type JsonObject, parseJson } from "../io/json.ts";
 import type { Tokenizer } from "../io/tokenizer.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { replayAdamW } from "./adamw-rows.ts";
+import { isCalibratedCase, replayCalibrated } from "./calibrated.ts";
+import { calibratedRefusal } from "./calibrated-failure.ts";
 import type { CaseFiles } from "./case-files.ts";
 import { replayDirectoryTokenizer } from "./directory-tokenizer.ts";
 import { replayEncoderLosses } from "./encoder-losses.ts";
@@ -24,6 +26,7 @@ import type { Verdict } from "./verdict.ts";
 
 /** The families in which each vector is a directory. */
 export type CaseFamily =
+  | "calibrated"
   | "encoders"
   | "heads"
   | "joint"
@@ -53,6 +56,11 @@ interface CaseReplay {
 }
 
 const CASES: Readonly<Record<CaseFamily, CaseReplay>> = {
+  calibrated: {
+    accepts: isCalibratedCase,
+    replay: replayCalibrated,
+    refusal: calibratedRefusal,
+  },
   encoders: {
     accepts: isEncoderCase,
     replay: replayEncoder,

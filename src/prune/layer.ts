@@ -45,7 +45,8 @@ export type PruningErrorCode =
   | "unusable-schedule"
   | "unsupported-combination"
   | "layer-mismatch"
-  | "invalid-score";
+  | "invalid-score"
+  | "invalid-statistics";
 
 /**
  * Thrown if a configuration cannot be carried out on the given layers. The pruner that throws the error has not changed

@@ -18,6 +18,7 @@ const ORDER = [
   "kernels",
   "prune",
   "heads",
+  "calibrate",
   "tensor",
   "autograd",
   "model",
@@ -38,6 +39,7 @@ const ORDER = [
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   prune: ["core"],
   heads: ["core", "prune"],
+  calibrate: ["core", "prune"],
   io: ["core"],
   sparse: ["core", "kernels", "tensor", "autograd", "model"],
   checkpoint: ["core", "prune", "sparse", "io"],
@@ -62,6 +64,7 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
   "sparse.ts": ["core", "kernels", "sparse"],
   "io.ts": ["core", "io"],
   "checkpoint.ts": ["core", "prune", "sparse", "io", "checkpoint"],
+  "calibrate.ts": ["core", "prune", "calibrate"],
   "classifier.ts": ["run"],
   "runtime.ts": ["kernels", "run"],
   "reference.ts": ["core", "prune", "conform", "reference"],

@@ -49,17 +49,20 @@ test("the schemas are named for their files, and refer to what there is", () => 
 });
 
 describe("every committed vector is as its schema says", () => {
-  test.each(["pruning", "model", "joint", "heads", "slim", "strict"])("%s", (family) => {
-    const names = casesOf(family);
-    expect(names.length).toBeGreaterThan(5);
-    const wrong = names
-      .map((name) => [
-        name,
-        problems(`${family}-case`, readJson(GOLDEN, family, name, "case.json")),
-      ])
-      .filter(([, problem]) => problem !== "");
-    expect(wrong).toEqual([]);
-  });
+  test.each(["pruning", "model", "joint", "heads", "slim", "strict", "calibrated"])(
+    "%s",
+    (family) => {
+      const names = casesOf(family);
+      expect(names.length).toBeGreaterThan(5);
+      const wrong = names
+        .map((name) => [
+          name,
+          problems(`${family}-case`, readJson(GOLDEN, family, name, "case.json")),
+        ])
+        .filter(([, problem]) => problem !== "");
+      expect(wrong).toEqual([]);
+    },
+  );
 
   test.each(readdirSync(join(GOLDEN, "pruning_tables")))("pruning_tables/%s", (file) => {
     const table = readJson(GOLDEN, "pruning_tables", file);
@@ -128,6 +131,11 @@ const TENSORS: Readonly<Record<string, readonly (readonly [RegExp, string])[]>> 
     [/^mask\/\d+\/.+$/, "U8"],
     [/^in\/ids$/, "I32"],
     [/^out\/(before|after)$/, "F32"],
+  ],
+  calibrated: [
+    [/^(w[01]|param|H|scaler_row|sum_metric_row|var|metric)\/.+$/, "F32"],
+    [/^(batch|in)\/\d+\/.+$/, "F32|I32"],
+    [/^mask\/.+$/, "U8"],
   ],
   strict: [
     [/^(w|score)\/.+$/, "F32"],

@@ -11,6 +11,7 @@ const WITH_EXAMPLES = [
   "sparse",
   "io",
   "checkpoint",
+  "calibrate",
   "classifier",
   "runtime",
   "node",

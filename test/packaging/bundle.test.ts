@@ -11,6 +11,7 @@ const PORTABLE = [
   "espalier/sparse",
   "espalier/io",
   "espalier/checkpoint",
+  "espalier/calibrate",
   "espalier/classifier",
   "espalier/runtime",
 ];

@@ -17,6 +17,7 @@ export const ENTRY_STEMS: Readonly<Record<string, string>> = {
   "espalier/sparse": "sparse",
   "espalier/io": "io",
   "espalier/checkpoint": "checkpoint",
+  "espalier/calibrate": "calibrate",
   "espalier/classifier": "classifier",
   "espalier/runtime": "runtime",
   "espalier/node": "node",

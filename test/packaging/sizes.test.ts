@@ -26,6 +26,7 @@ const ENTRY_LIMITS: Readonly<Record<string, number>> = {
   // 14 kB are one-shot pruning of files, with the parser of configurations.
   // 1.4 kB are integers with scales of rows, 0.3 kB checksums.
   "espalier/checkpoint": 56_000,
+  "espalier/calibrate": 12_000,
   // Everything of a run but its report: kernels, training, tokenizers, row files.
   "espalier/classifier": 331_500,
   // See below for its size with kernels. Without splitting, bundlers join the code of tokenizers that are not BERT's to

@@ -9,6 +9,7 @@ import { type Installation, installPackage } from "./installation.ts";
 const PORTABLE_PROGRAM = `
 import * as espalier from "espalier";
 import * as nn from "espalier/nn";
+import * as calibrate from "espalier/calibrate";
 import * as checkpoint from "espalier/checkpoint";
 import * as classifier from "espalier/classifier";
 import * as io from "espalier/io";
@@ -23,7 +24,7 @@ const backend: nn.Backend = nn.createBackend({ variant: "scalar" });
 const bytes: Uint8Array = io.writeSafetensors(new Map());
 // @ts-expect-error a pattern is no number
 espalier.parsePruningConfig().nothing;
-export { backend, bytes, checkpoint, classifier, pattern, reference, sparse };
+export { backend, bytes, calibrate, checkpoint, classifier, pattern, reference, sparse };
 `;
 const NODE_PROGRAM = `
 import * as node from "espalier/node";
@@ -88,7 +89,17 @@ describe("a user's program type-checks, declarations of the package included", (
   });
 
   it("without the DOM library and Node's types, for every entry", () => {
-    const names = ["checkpoint", "classifier", "io", "nn", "node", "reference", "sparse", "worker"];
+    const names = [
+      "calibrate",
+      "checkpoint",
+      "classifier",
+      "io",
+      "nn",
+      "node",
+      "reference",
+      "sparse",
+      "worker",
+    ];
     const imports = names.map((name) => `import * as ${name} from "espalier/${name}";`);
     const text = [
       'import * as core from "espalier";',

@@ -12,6 +12,7 @@ const ENTRIES = [
   ["io", 21],
   ["sparse", 13],
   ["checkpoint", 14],
+  ["calibrate", 4],
   ["classifier", 3],
   ["nn", 61],
   ["worker", 1],

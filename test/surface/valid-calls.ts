@@ -227,7 +227,19 @@ function specialValues(
     ],
     budgets: [{ layers: ["a"], pruned: 1 }],
   });
+  const layerStatistics = (): never => entries.calibrate?.createStatistics?.(4 as never) as never;
+  const calibrationBatch = (): never =>
+    ({ data: Float32Array.from({ length: 16 }, (_, i) => Math.sin(i)), samples: 2 }) as never;
   return {
+    createStatistics: { columns: () => 4 },
+    addBatch: { statistics: layerStatistics, batch: calibrationBatch },
+    mergeStatistics: { a: layerStatistics, b: layerStatistics },
+    pruneCalibrated: {
+      layer: () => ({ shape: [2, 4], data: Float32Array.from({ length: 8 }, (_, i) => i + 1) }),
+      statistics: () =>
+        entries.calibrate?.addBatch?.(layerStatistics(), calibrationBatch()) as unknown,
+      options: () => ({ criterion: "sparsegpt" }),
+    },
     InputError: { problems: () => [problem()] },
     formatProblem: { "{ path, expected, got }": problem, problem },
     getOrThrow: { result: () => ({ _tag: "Right", right: 1 }) },
