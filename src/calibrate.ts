@@ -5,8 +5,7 @@
  * @module espalier/calibrate
  */
 
-export type { CalibratedOptions } from "./calibrate/options.ts";
-export { type CalibratedWeight, pruneCalibrated } from "./calibrate/prune.ts";
+export { pruneCalibrated } from "./calibrate/prune.ts";
 export {
   addBatch,
   createStatistics,

@@ -9,7 +9,7 @@ const MOST_OF: Readonly<Record<string, number>> = {
   "./sparse": 21,
   "./io": 40,
   "./checkpoint": 37,
-  "./calibrate": 7,
+  "./calibrate": 5,
   "./classifier": 15,
   "./runtime": 6,
   "./node": 36,
