@@ -1,7 +1,8 @@
 /** The models of slim vectors: their layers as the project knows them, and their outputs. */
+import { formatProblem, isLeft } from "../core/either.ts";
 import type { AttentionLayer } from "../heads/state.ts";
 import type { Backend } from "../kernels/backend.ts";
-import { type ModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
+import { type ModelConfig, parseModelConfig, parseModelConfigOrThrow } from "../model/config.ts";
 import { forward } from "../model/forward.ts";
 import { modelNames } from "../model/names.ts";
 import { createParameters, parameterList } from "../model/parameters.ts";
@@ -36,9 +37,16 @@ function classParts(
   return type === undefined ? undefined : { type, rest };
 }
 
-/** Whether the model of a vector is a BERT or a DistilBERT. */
-export function isKnownModel(json: JsonObject): boolean {
-  return classParts(json) !== undefined;
+function sourceOf(json: JsonObject, type: string): JsonObject {
+  return { model_type: type, ...at.object(at.object(json, "model"), "config") };
+}
+
+/** Why the project has no model like that of a vector; undefined if it has one. */
+export function modelRefusal(json: JsonObject): string | undefined {
+  const parts = classParts(json);
+  if (parts === undefined) return "a model that only INC's search knows";
+  const parsed = parseModelConfig(sourceOf(json, parts.type));
+  return isLeft(parsed) ? parsed.left.slice(0, 1).map(formatProblem).join() : undefined;
 }
 
 /** Reads the model of a vector. @throws CaseFileError if it is not a known one */
@@ -46,7 +54,7 @@ export function readSlimModel(json: JsonObject): SlimModel {
   const parts = classParts(json);
   if (parts === undefined) throw expectedError("model", "a BERT or DistilBERT", json.model);
   const { type, rest } = parts;
-  const source = { model_type: type, ...at.object(at.object(json, "model"), "config") };
+  const source = sourceOf(json, type);
   const prefix = rest === "Model" ? `${type}.` : "";
   return { config: parseModelConfigOrThrow(source), source, className: rest, prefix };
 }

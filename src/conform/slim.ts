@@ -16,7 +16,7 @@ import {
 import type { Difference } from "./difference.ts";
 import { analysisDifference } from "./slim-analysis.ts";
 import { masksDifference } from "./slim-masks.ts";
-import { isKnownModel, readSlimModel } from "./slim-model.ts";
+import { modelRefusal, readSlimModel } from "./slim-model.ts";
 import { pipelineDifference } from "./slim-pipeline.ts";
 import { removalDifference } from "./slim-removal.ts";
 import { unitsDifference } from "./slim-units.ts";
@@ -28,8 +28,6 @@ interface SlimKind {
   readonly outside: (json: JsonObject) => string | undefined;
 }
 
-const OTHER_MODEL =
-  "a model that the project does not have, in which only INC's search finds layers";
 const NOT_FOUND = "INC's search fails on this model or finds no feed-forward pair";
 
 /** Whether an attempt recorded in `found` gave a list that is not empty. */
@@ -38,10 +36,11 @@ function hasFound(json: JsonObject, key: string): boolean {
   return isJsonObject(found) && Array.isArray(found.result) && found.result.length > 0;
 }
 
-/** Whether a call failed before it removed anything. */
-function failed(json: JsonObject): boolean {
-  const log = Array.isArray(json.log) ? json.log : [];
-  return "error" in json || log.includes("model Linear2Linear slim failed.");
+/** Why the removal of a vector is not judged: INC's search has failed, so that nothing is removed. */
+function removalRefusal(json: JsonObject): string | undefined {
+  const { removed } = json;
+  const isNothing = "error" in json || (Array.isArray(removed) && removed.length === 0);
+  return modelRefusal(json) ?? (isNothing ? NOT_FOUND : undefined);
 }
 
 const KINDS: Readonly<Record<string, SlimKind>> = {
@@ -50,24 +49,18 @@ const KINDS: Readonly<Record<string, SlimKind>> = {
   analysis: {
     difference: analysisDifference,
     outside: (json) => {
-      if (!isKnownModel(json)) return OTHER_MODEL;
-      return hasFound(json, "linear2linear") && hasFound(json, "mha") ? undefined : NOT_FOUND;
+      const isFound = hasFound(json, "linear2linear") && hasFound(json, "mha");
+      return modelRefusal(json) ?? (isFound ? undefined : NOT_FOUND);
     },
   },
   slim: {
     difference: (files, backend) =>
       removalDifference(files, readSlimModel(files.json), tensorsBelow(files, "param/"), backend),
-    outside: (json) => {
-      if (!isKnownModel(json)) return OTHER_MODEL;
-      return failed(json) ? NOT_FOUND : undefined;
-    },
+    outside: removalRefusal,
   },
   pipeline: {
     difference: pipelineDifference,
-    outside: (json) => {
-      if (!isKnownModel(json)) return OTHER_MODEL;
-      return failed(json) ? NOT_FOUND : undefined;
-    },
+    outside: removalRefusal,
   },
 };
 
