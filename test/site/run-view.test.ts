@@ -3,6 +3,8 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readSafetensorsOrThrow } from "../../src/io/safetensors.ts";
+import { formatBytes } from "../../src/report/table.ts";
 import { loadClassifier } from "../../src/run/runtime.ts";
 import { espalier, temporaryDirectory } from "../cli/fixtures.ts";
 import { needing } from "../needs.ts";
@@ -40,6 +42,7 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "running a model")
   ) as [string, string, string];
   let site: OpenSite;
   let expected: string[][];
+  let denseBytes: string;
 
   beforeAll(async () => {
     await saveFastModel(model);
@@ -57,6 +60,9 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "running a model")
       return [TEXTS[i] ?? "", label ?? "", ...probabilities.map((share) => share.toFixed(4))];
     });
     classifier.dispose();
+    const weights = new Uint8Array(readFileSync(join(model, "model.safetensors")));
+    const { tensors } = readSafetensorsOrThrow(weights);
+    denseBytes = formatBytes([...tensors.values()].reduce((sum, one) => sum + one.bytes.length, 0));
     site = await openSite();
   }, 60_000);
 
@@ -83,6 +89,15 @@ describe.skipIf(isSkipped)(needing("the site and a Chromium", "running a model")
     await page.getByRole("button", { name: "Classify all" }).click();
     await page.getByRole("status").filter({ hasText: "3 texts in" }).waitFor();
     expect(await answers(page)).toEqual(expected);
+    await page.getByRole("button", { name: "Time it beside the dense model" }).click();
+    await page.getByRole("status").filter({ hasText: "ms; dense:" }).waitFor();
+    const beside = page.getByLabel("Beside the dense model").locator("tbody tr");
+    const cells = await beside.evaluateAll((rows) =>
+      rows.map((row) => Array.from(row.children, ({ textContent }) => textContent ?? "")),
+    );
+    expect(cells.map(([name]) => name)).toEqual(["this model", "dense weights"]);
+    expect(cells[1]?.[1]).toBe(denseBytes);
+    for (const [, , time] of cells) expect(Number(time)).toBeGreaterThan(0);
     expect(complaints).toEqual([]);
     expect([...hosts]).toEqual([site.origin]);
     await page.close();

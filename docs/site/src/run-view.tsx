@@ -1,6 +1,7 @@
 /** The view "Run": classifies typed or pasted texts with the given model. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { formatBytes } from "../../../src/report/table.ts";
+import { DenseBeside } from "./dense-beside.tsx";
 import { TableHead } from "./table-head.tsx";
 import type { Activity } from "./use-activity.ts";
 import { useQuery } from "./use-query.ts";
@@ -45,6 +46,10 @@ function textsOf(lines: string): readonly GivenText[] {
       const [text = "", textPair] = line.split("\t");
       return textPair === undefined ? { text } : { text, textPair };
     });
+}
+
+function textOf({ text, textPair }: GivenText): GivenText {
+  return textPair === undefined ? { text } : { text, textPair };
 }
 
 export function RunView(props: RunViewProps) {
@@ -106,7 +111,10 @@ export function RunView(props: RunViewProps) {
       <TextForm isReady={loaded !== null} onTexts={classify} />
       <LinesForm isReady={loaded !== null} onTexts={classify} />
       {classified !== null && loaded !== null && (
-        <Answers classified={classified} labels={loaded.labels} />
+        <>
+          <DenseBeside client={client} activity={activity} texts={classified.rows.map(textOf)} />
+          <Answers classified={classified} labels={loaded.labels} />
+        </>
       )}
     </>
   );

@@ -164,6 +164,8 @@ export function createTasks(): TaskTable {
   let pruning: Promise<unknown> = Promise.resolve();
   const opened = (): GivenCheckpoint =>
     given ?? refuseInput("files", "a checkpoint that is open", "none");
+  const loaded = (): LoadedRuntime =>
+    classifier ?? refuseInput("files", "a model that is loaded", "none");
   const made = (): PrunedFiles =>
     pruned ?? refuseInput("files", "a checkpoint that is pruned", "none");
   const trainer = (): Promise<Training> => {
@@ -231,8 +233,8 @@ export function createTasks(): TaskTable {
       classifier = await loadRuntime(files, variant);
       return classifier.facts;
     },
-    classify: async (texts, run) =>
-      (classifier ?? refuseInput("files", "a model that is loaded", "none")).classify(texts, run),
+    classify: async (texts, run) => loaded().classify(texts, run),
+    compareDense: async (texts, run) => loaded().compareDense(texts, run),
     ...trainingTasks(trainer, () => {
       if (last?.source === "trained") last = null;
     }),

@@ -182,6 +182,15 @@ export interface Classified {
   readonly milliseconds: number;
 }
 
+/** A model beside the same weights in dense form: milliseconds for the same texts, and bytes. */
+export interface DenseComparison {
+  readonly own: number;
+  readonly dense: number;
+  readonly ownBytes: number;
+  /** The weights as 32-bit numbers. */
+  readonly denseBytes: number;
+}
+
 /** A tensor of a golden vector beside the visitor's. */
 export interface ComparedTensor {
   readonly name: string;
@@ -228,6 +237,10 @@ export interface Tasks {
   readonly classify: {
     readonly takes: readonly GivenText[];
     readonly returns: Classified;
+  };
+  readonly compareDense: {
+    readonly takes: readonly GivenText[];
+    readonly returns: DenseComparison;
   };
   readonly picture: { readonly takes: PictureRequest; readonly returns: Picture };
   /** Judges a file of masks and scores by the files of a golden vector. */
