@@ -6,7 +6,7 @@
  * prune more, and k = 0 changes nothing; heads can come back. `strict` prunes exactly k heads: those pruned before, then the
  * lowest scores, of equal scores the earlier layer and then the lower index, as long as the layer may lose one more.
  */
-import type { PrunerConfig, Profile } from "../prune/config.ts";
+import type { Profile, PrunerConfig } from "../prune/config.ts";
 import { exactCount } from "./budget.ts";
 import { ruleOf } from "./criteria.ts";
 import { at, elements, type Matrix, mapped, matrixOf } from "./matrix.ts";
