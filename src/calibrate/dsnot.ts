@@ -154,7 +154,10 @@ function take(
   );
 }
 
-/** Returns the kept weight of a group with the lowest metric among those not yet taken, and takes it. */
+/**
+ * Returns the kept weight of a group with the lowest metric among those not yet taken, and takes it. INC reads beyond the
+ * row in an incomplete group, which fails.
+ */
 function takeOfGroup(
   metric: Float32Array,
   first: number,
@@ -163,11 +166,15 @@ function takeOfGroup(
   of: number,
 ): number {
   const start = column - (column % of);
-  const [lowest = start] = orderOf(
-    metric.subarray(first, first + columns),
-    start,
-    Math.min(start + of, columns),
-  );
+  const end = start + of;
+  if (end > columns)
+    return refusePruning(
+      "indivisible-shape",
+      "layer",
+      `columns that groups of ${of} divide, to regrow in the last one`,
+      columns,
+    );
+  const [lowest = start] = orderOf(metric.subarray(first, first + columns), start, end);
   metric[first + lowest] = Infinity;
   return lowest;
 }

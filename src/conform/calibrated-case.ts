@@ -25,15 +25,18 @@ export interface CalibratedStep {
   readonly options: readonly CalibratedOptions[];
 }
 
-/** Names of transformers' Conv1D modules, which only GPT-2 has among the recorded models. */
+/** Names of transformers' Conv1D modules, which GPT and GPT-2 have. */
 const CONV1D = /\.c_(?:attn|proj|fc)$/;
 
 /** Whether a layer's weight is stored [in, out]. */
 export function storesInputsFirst({ json }: OpenCase, layer: string): boolean {
   const model = at.object(json, "model");
-  if (typeof model.hf === "string") return /^GPT2/.test(model.hf) && CONV1D.test(layer);
+  if (typeof model.hf === "string")
+    return /^(?:GPT2|OpenAIGPT)/.test(model.hf) && CONV1D.test(layer);
   const [, index = "", ...path] = layer.split(".");
   const block = at.objects(model, "blocks")[Number(index)] ?? {};
+  // A block may itself be a layer.
+  if (path.length === 0) return Array.isArray(block.is) && block.is[0] === "conv1d";
   if (!Array.isArray(block.ops)) return false;
   const row = block.ops.find((op) => Array.isArray(op) && op[0] === path.join("."));
   return Array.isArray(row) && row[1] === "conv1d";

@@ -130,7 +130,7 @@ function chooseInGroup(progress: Progress, column: number, end: number): void {
   });
 }
 
-/** Prunes a column where it is not kept, and returns the errors that this adds. */
+/** Prunes a column in all rows that do not keep it, and returns the errors that this adds. */
 function pruneColumn({ values, kept, inverses }: Progress, column: number): number {
   const inverse = inverses[column];
   const pivot = inverse.get(0, 0);

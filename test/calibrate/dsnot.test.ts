@@ -80,6 +80,15 @@ describe("DSnoT of inc", () => {
     expect(() => pruneCalibrated(layer, statistics, { ...eager, profile: "strict" })).not.toThrow();
   });
 
+  test("refuses to regrow in an incomplete group", () => {
+    const { layer, statistics } = seededLayer(26, 6, 18, 40);
+    const options = { criterion: "dsnot", profile: "inc", pattern: "2:4", maxCycles: 8 } as const;
+    expect(() => pruneCalibrated(layer, statistics, options)).toThrow(/columns that groups of 4/);
+    // Without cycles, the last two columns are pruned as a group that is short.
+    const { mask } = pruneCalibrated(layer, statistics, { ...options, maxCycles: 0 });
+    expect(prunedOfRows(mask, 18)).toEqual(new Array(6).fill(10));
+  });
+
   test("lets a row depend on the others", () => {
     const { layer, statistics } = seededLayer(25, 6, 200, 40);
     const options = { criterion: "dsnot", profile: "inc" } as const;
