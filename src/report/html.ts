@@ -6,6 +6,7 @@ import { classSection, errorSection, valuesPlot } from "./final-model.ts";
 import { linePlot, type Series } from "./line-plot.ts";
 import { element, escapeMarkup } from "./markup.ts";
 import { modelsTable } from "./models-table.ts";
+import { narrowTable } from "./narrow-table.ts";
 import {
   card,
   details,
@@ -173,6 +174,9 @@ function patternSection(report: RunReport, axes: SharedAxes, run: PatternRun): s
     heading("Pruned to ", label),
     plots(figures),
     ...(final === undefined ? [] : [classSection(label, final, report.denseFinal)]),
+    ...(run.narrow === undefined
+      ? []
+      : [htmlTable(narrowTable(run.narrow), { text: ["layer", "heads or width"] })]),
     halves([
       ...(run.layers.length > 0 ? [layerPlot(run)] : []),
       ...(mask === undefined ? [] : [maskCard(mask)]),

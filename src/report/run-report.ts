@@ -77,6 +77,16 @@ export interface LayerSparsity {
   readonly pruned: boolean;
 }
 
+/** The heads of attention layers (1 for each kept one), and the channels that layers keep. */
+export interface NarrowRun {
+  readonly attentions: readonly { readonly name: string; readonly heads: readonly number[] }[];
+  readonly channels: readonly {
+    readonly name: string;
+    readonly kept: number;
+    readonly total: number;
+  }[];
+}
+
 /** The mask of a layer as a row-major matrix [rows, columns], 1 = kept. */
 export interface MaskMatrix {
   readonly layer: string;
@@ -127,6 +137,8 @@ export interface PatternRun {
   /** The points of the first seed's schedule, in the order of steps. */
   readonly schedule: readonly SchedulePoint[];
   readonly layers: readonly LayerSparsity[];
+  /** The heads and channels that are left, if whole ones are pruned. */
+  readonly narrow?: NarrowRun;
   readonly mask?: MaskMatrix;
   /** The final model of the first seed. */
   readonly final?: FinalModel;

@@ -74,7 +74,7 @@ function patternRun(
   }: { readonly mask: MaskMatrix | undefined; readonly final: FinalModel | undefined },
 ): PatternRun {
   const [first] = phases;
-  const layers = first?.result?.last.sparsity?.layers ?? [];
+  const { layers = [], narrow } = first?.result?.last.sparsity ?? {};
   return {
     label,
     loss,
@@ -86,6 +86,7 @@ function patternRun(
       pruned,
       sparsity: ratioOf(count),
     })),
+    ...(narrow === undefined ? {} : { narrow }),
     ...(mask === undefined ? {} : { mask }),
     ...(final === undefined ? {} : { final }),
   };

@@ -16,6 +16,18 @@ export interface LayerSparsity extends ZeroCount {
   readonly pruned: boolean;
 }
 
+/** What layers keep of their heads and input columns, if pruners remove whole ones. */
+export interface NarrowLayers {
+  /** The heads of each attention layer: 1 for each kept and 0 for each pruned one. */
+  readonly attentions: readonly { readonly name: string; readonly heads: readonly number[] }[];
+  /** The input columns that layers with the pattern `channelx1` keep. */
+  readonly channels: readonly {
+    readonly name: string;
+    readonly kept: number;
+    readonly total: number;
+  }[];
+}
+
 /** The sparsity of a model at one step, as counts of zeros. */
 export interface SparsityReport {
   /** The target ratio of each pruner at its latest prune step, or 0 before the first; in configuration order. */
@@ -33,6 +45,8 @@ export interface SparsityReport {
   readonly drifted: number;
   /** Every linear and convolution layer, in module order. */
   readonly layers: readonly LayerSparsity[];
+  /** Absent if no pruner removes whole heads or columns. */
+  readonly narrow?: NarrowLayers;
 }
 
 /**

@@ -16,12 +16,14 @@ import type {
   EndEvent,
   EpochEvent,
   Evaluation,
+  SparsityReport,
   StartEvent,
   StepEvent,
   TrainingEvent,
 } from "./events.ts";
 import { checkFineTuneOptions, type FineTuneOptions } from "./fine-tune-options.ts";
 import { namingRow } from "./labels.ts";
+import { narrowLayers } from "./narrow-layers.ts";
 import { shownPruning } from "./pruning-steps.ts";
 import { createSession, releaseSession, type TrainingSession } from "./session.ts";
 import {
@@ -234,6 +236,13 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
     return pruning === null ? null : shownPruning(pruning, layerRecords(model));
   }
 
+  #sparsity(state: PruningState): SparsityReport {
+    const { pruning, model } = this.#session;
+    const narrow = pruning === null ? undefined : narrowLayers(pruning);
+    const report = sparsityReport(state, layerRecords(model));
+    return narrow === undefined ? report : { ...report, narrow };
+  }
+
   #step(parts: readonly Uint32Array[]): StepEvent {
     this.#checkHeld();
     const result = this.#update(parts);
@@ -282,7 +291,7 @@ class Run<Row, Batch extends LabelledBatch> implements FineTuning {
       step,
       trainingLoss: lossSum / (this.#updates[reportedEpochs] ?? 1),
       evaluation: isEvaluated ? this.#evaluate(source) : null,
-      sparsity: state === null ? null : sparsityReport(state, layerRecords(model)),
+      sparsity: state === null ? null : this.#sparsity(state),
     };
     this.#progress = { reportedEpochs: epoch, lossSum: 0 };
     return event;

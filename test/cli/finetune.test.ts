@@ -342,6 +342,9 @@ test("heads and channels go first, and blocks of the rest later", async () => {
   };
   const { code, out } = await run("narrow", [...narrow, { ...blocks, ...late }]);
   expect([code, out]).toEqual([0, expect.stringMatching(/\nmixed +/)]);
+  const report = readFileSync(path("narrow", "report.html"), "utf8");
+  expect(report).toMatch(/(■□|□■)<.*1 of 2 heads</s);
+  expect(report).toMatch(/■{8}□{8}<.*16 of 32 channels</s);
   const small = path("narrow-small");
   const argv = ["--heads", "remove", "--widths", "uniform", "--out", small];
   expect((await espalier(["shrink", path("narrow", "sparse"), ...argv])).code).toBe(0);
