@@ -105,7 +105,7 @@ function sweepRowInto(
   return error;
 }
 
-/** Subtracts the updates of a block from the later columns of a row. */
+/** Subtracts the updates of a block from the later columns of a row. Four at a time, which share their writes. */
 function updateLaterInto(
   { columns, weight, factor: { upper } }: Sweep,
   row: number,
@@ -116,12 +116,19 @@ function updateLaterInto(
 ): void {
   if (end === columns) return;
   later.fill(0, end);
-  for (let i = start; i < end; i++) {
-    const update = updates[i - start];
-    if (update === 0) continue;
-    const line = i * columns;
-    for (let column = end; column < columns; column++)
-      later[column] += update * upper[line + column];
+  const width = columns - end;
+  for (let i = start; i < end; ) {
+    // The next four updates that are not 0. Those that are missing at the end read the last line, times 0.
+    const [factors, lines] = [[0, 0, 0, 0], [end, end, end, end].map(() => (end - 1) * columns)];
+    for (let k = 0; i < end && k < 4; i++)
+      if (updates[i - start] !== 0) {
+        factors[k] = updates[i - start];
+        lines[k++] = i * columns;
+      }
+    const [a, b, c, d] = factors;
+    const [p, q, r, s] = lines.map((line) => line + end);
+    for (let j = 0; j < width; j++)
+      later[end + j] += a * upper[p + j] + b * upper[q + j] + (c * upper[r + j] + d * upper[s + j]);
   }
   const first = row * columns;
   for (let column = end; column < columns; column++)
