@@ -142,11 +142,13 @@ function resolvePruner(
   { profile }: Sources,
 ): PrunerConfig {
   const { pattern, maxSparsityRatioPerOp: max } = others;
-  // INC ignores the type if the pattern is whole heads.
-  const ignoresType = pattern.kind === "heads" && profile !== "strict";
   return {
     ...others,
-    ...resolveType(ignoresType ? "basic" : pruningType, criterionType),
+    // INC ignores the type if the pattern is whole heads.
+    ...resolveType(
+      pattern.kind === "heads" && profile === "inc" ? "basic" : pruningType,
+      criterionType,
+    ),
     sparsityDecay: sparsityDecayType,
     scoreReduction: criterionReduceType,
     maxSparsityRatioPerOp: Math.min(perElement(pattern, 1), max),

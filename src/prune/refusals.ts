@@ -45,11 +45,7 @@ function refuseSchedule(path: string, expected: string, got: string | number): n
 /** Refuses a schedule that ends before the first gradient, for a criterion that needs gradients. */
 export function checkEndStep({ criterion, endStep }: PrunerConfig): void {
   if (needsGradient(criterion) && endStep <= 0)
-    refuseSchedule(
-      "end_step",
-      `more than 0 for the ${criterion} criterion, which needs gradients first`,
-      endStep,
-    );
+    refuseSchedule("end_step", `more than 0, since ${criterion} needs gradients`, endStep);
 }
 
 /** Under `strict`, refuses schedules for which INC silently prunes less than the target. */

@@ -50,8 +50,8 @@ describe("the pruning core", () => {
 
   // Bytes, minified and compressed. docs/decisions.md states them; raise a bound only with a reason.
   it.each([
-    ["all of it", `export * from "espalier";`, 20_000],
-    ["pruning once", `export { pruneOnce } from "espalier";`, 17_600],
+    ["all of it", `export * from "espalier";`, 20_040],
+    ["pruning once", `export { pruneOnce } from "espalier";`, 17_610],
     [
       "the reducer",
       `export { initialisePruning, createPruningScratch, onStepBeginInto } from "espalier";
