@@ -19,7 +19,18 @@ interface HeadValues extends Omit<HeadChoice, "profile" | "sparsity"> {
 }
 
 /** Options that have no meaning for heads: tensors are found by the architecture, and scored by magnitude. */
-const OTHERS = ["gradients", "threads", "gzip", "role", "axes", "strictRoles", "config"] as const;
+const OTHERS = [
+  "gradients",
+  "threads",
+  "gzip",
+  "role",
+  "axes",
+  "strictRoles",
+  "config",
+  "statistics",
+  "damping",
+  "maxCycles",
+] as const;
 
 function problemsOf(values: HeadValues & Readonly<Record<string, unknown>>): readonly Problem[] {
   const { sparsity, criterion = "magnitude" } = values;

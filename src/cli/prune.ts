@@ -2,6 +2,7 @@
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { CALIBRATED_CRITERIA } from "../calibrate/options.ts";
 import type { Checkpoint } from "../checkpoint/checkpoint.ts";
 import { planOneShot } from "../checkpoint/one-shot.ts";
 import type { PrunedCheckpoint } from "../checkpoint/prune.ts";
@@ -13,6 +14,7 @@ import { pruneCheckpoint } from "../node/checkpoint-copies.ts";
 import { openCheckpointOrThrow } from "../node/checkpoint-reader.ts";
 import { ELEMENT_CRITERION_NAMES } from "../prune/criteria.ts";
 import { formatSeconds, formatShare, formatTable } from "../report/table.ts";
+import type { CalibratedCheckpoint } from "../run/calibrated-pruning.ts";
 import type { StatedModel } from "../run/model-evidence.ts";
 import { pruningMemory } from "../run/pruning-memory.ts";
 import {
@@ -24,8 +26,9 @@ import {
 } from "./checkpoint-run.ts";
 import { type Command, defineCommand } from "./command.ts";
 import type { Console } from "./console.ts";
-import { pruneHeadsCommand } from "./prune-heads.ts";
 import { choiceOption, flagOption, integerOption, numberOption, textOption } from "./options.ts";
+import { isCalibrated, pruneCalibratedCommand, refuseStatistics } from "./prune-calibrated.ts";
+import { pruneHeadsCommand } from "./prune-heads.ts";
 import {
   LAYER_OPTIONS,
   printAccount,
@@ -52,7 +55,7 @@ const OPTIONS = {
     ["pruning-scope"],
   ),
   criterion: choiceOption(
-    ELEMENT_CRITERION_NAMES,
+    [...ELEMENT_CRITERION_NAMES, ...CALIBRATED_CRITERIA],
     "how importance is measured (default magnitude)",
     ["pruning-type"],
   ),
@@ -82,6 +85,18 @@ const OPTIONS = {
     "FILE",
     "a checkpoint with the gradients of the tensors in IN, for criteria other than magnitude",
   ),
+  statistics: textOption(
+    "FILE",
+    "statistics of the inputs of layers, for sparsegpt, wanda and dsnot",
+  ),
+  damping: numberOption(
+    { least: 0 },
+    "with sparsegpt: share of the mean diagonal of the Hessian that is added to it (default 0.01)",
+  ),
+  maxCycles: integerOption(
+    { least: 1, most: 2 ** 20 },
+    "with dsnot: maximum number of swaps in a row (default 100)",
+  ),
   threads: integerOption(
     { least: 1, most: 1024 },
     "number of threads under strict, each with one tensor in memory (default 1)",
@@ -95,7 +110,7 @@ const OPTIONS = {
 
 /** The result of pruning, and other values to print. */
 interface Outcome {
-  readonly result: PrunedCheckpoint;
+  readonly result: PrunedCheckpoint & Partial<Pick<CalibratedCheckpoint, "errors">>;
   readonly from: string;
   readonly to: string;
   readonly order: StatedModel["order"];
@@ -154,6 +169,9 @@ function printText(outcome: Outcome, { out }: Console): void {
     out.write(
       `${pattern}: ${prunedBlocks} of ${blocks} ${blockWord(pattern)} (${formatShare(prunedBlocks, blocks)})\n`,
     );
+  const errors = Object.values(result.errors ?? {});
+  if (errors.length > 0)
+    out.write(`sparsegpt: error ${sumOf(errors, (error) => error)} on the calibration data\n`);
   printAccount("pruned", result, out);
   for (const [alias, name] of Object.entries(result.tied))
     out.write(`written once: ${alias} is ${name}\n`);
@@ -188,12 +206,27 @@ export const pruneCommand: Command = defineCommand({
   options: OPTIONS,
   run: async ({ values, positionals: [from = ""], json }, console) => {
     if (values.pattern === "mha") return pruneHeadsCommand(values, from, json, console);
+    const { criterion, ...others } = values;
+    const print = (checkpoint: Checkpoint, outcome: Omit<Outcome, "bytes">): void =>
+      (json ? printJson : printText)(
+        { ...outcome, bytes: writtenBytes(checkpoint, outcome.to) },
+        console,
+      );
+    if (isCalibrated(criterion))
+      return pruneCalibratedCommand(criterion, values, from, console, print);
+    refuseStatistics(values);
     const { profile = "strict", gzip = false, threads = 1, config: path, minHeads } = values;
     if (minHeads !== undefined)
       refuseInput("`minHeads`", "the pattern mha with it", values.pattern ?? "none");
     const config = path === undefined ? null : { path, read: await readConfig(path, profile) };
     const hasGradients = values.gradients !== undefined;
-    const pruners = getOrThrow(planOneShot(values, config, hasGradients));
+    const pruners = getOrThrow(
+      planOneShot(
+        { ...others, ...(criterion !== undefined && { criterion }) },
+        config,
+        hasGradients,
+      ),
+    );
     const choice = readLayerChoice(values);
     const { place, to } = await findCopied(from, values.out, "the copy");
     const { evidence, modules, order } = await readModelStatements(place, values);
@@ -223,8 +256,7 @@ export const pruneCommand: Command = defineCommand({
             onProgress,
           }),
         );
-        const bytes = writtenBytes(checkpoint, to);
-        (json ? printJson : printText)({ result, from, to, order, bytes, seconds }, console);
+        print(checkpoint, { result, from, to, order, seconds });
         return 0;
       } finally {
         gradients?.close();
