@@ -22,6 +22,16 @@ function compared(scores: ArrayLike<number>, a: number, b: number): number {
   return scores[a] > scores[b] ? 1 : a - b;
 }
 
+/** Returns the indices of the `count` lowest scores from `start` to `end`. */
+export function lowest(
+  scores: ArrayLike<number>,
+  start: number,
+  end: number,
+  count: number,
+): readonly number[] {
+  return orderOf(scores, start, end).slice(0, count);
+}
+
 /** Sets the mask of the `count` lowest scores from `start` to `end` to 0. */
 export function pruneLowestInto(
   mask: Uint8Array,
@@ -30,5 +40,5 @@ export function pruneLowestInto(
   end: number,
   count: number,
 ): void {
-  for (const index of orderOf(scores, start, end).slice(0, count)) mask[index] = 0;
+  for (const index of lowest(scores, start, end, count)) mask[index] = 0;
 }

@@ -6,6 +6,7 @@ import { pow } from "../core/real.ts";
 import { refusePruning } from "../prune/layer.ts";
 import { type CalibratedPattern, orderOf } from "./choose.ts";
 import type { WeightMatrix } from "./layer.ts";
+import { topKLowest } from "./top-k.ts";
 import { wandaMetric } from "./wanda.ts";
 
 /** What DSnoT reads besides the weight: statistics of the layer's inputs, by column. */
@@ -174,7 +175,7 @@ function takeOfGroup(
       `columns that groups of ${of} divide, to regrow in the last one`,
       columns,
     );
-  const [lowest = start] = orderOf(metric.subarray(first, first + columns), start, end);
+  const [lowest = start] = topKLowest(metric.subarray(first, first + columns), start, end, 1);
   metric[first + lowest] = Infinity;
   return lowest;
 }

@@ -118,7 +118,8 @@ function sharedRule(options: CalibratedOptions): SharedRule {
     profile === "inc" && options.criterion !== "sparsegpt" && pattern.kind === "group";
   if (targetSparsity > most && !ignoresTarget)
     refusePruning("infeasible-budget", "options.targetSparsity", `at most ${most}`, targetSparsity);
-  if (targetSparsity === 1)
+  // INC takes the threshold, or candidates, beyond the last weight.
+  if (targetSparsity === 1 && profile === "inc" && options.criterion !== "wanda")
     throw new RangeError(mismatch("options.targetSparsity", "less than 1", 1));
   return { profile, pattern, targetSparsity };
 }

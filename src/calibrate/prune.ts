@@ -3,6 +3,7 @@ import { mismatch } from "../core/checks.ts";
 import type { Profile } from "../prune/config.ts";
 import { exactCount } from "../prune/exact.ts";
 import { refusePruning } from "../prune/layer.ts";
+import { lowest } from "./choose.ts";
 import { incSwapInto } from "./dsnot.ts";
 import { swapRowsInto } from "./dsnot-rows.ts";
 import { factorHessian } from "./factor.ts";
@@ -16,6 +17,7 @@ import {
 import { type CalibratedOptions, type CalibratedRule, readOptions } from "./options.ts";
 import { sparseGptInto } from "./sparsegpt.ts";
 import { checkStatistics, type LayerStatistics } from "./statistics.ts";
+import { topKLowest } from "./top-k.ts";
 import { groupMasks, incCount, incGroupMasks, rowMasks, wandaMetric } from "./wanda.ts";
 import { incVariantMasks, variantMasks } from "./wanda-variant.ts";
 
@@ -58,11 +60,11 @@ function statistic(
 function rowsOfMetric(
   metric: Float32Array,
   columns: number,
-  { profile, pattern, targetSparsity }: CalibratedRule,
+  { criterion, profile, pattern, targetSparsity }: CalibratedRule,
 ): Uint8Array {
   if (pattern.kind === "group")
     return profile === "inc"
-      ? incGroupMasks(metric, columns, pattern)
+      ? incGroupMasks(metric, columns, pattern, criterion === "wanda" ? topKLowest : lowest)
       : groupMasks(metric, columns, pattern, targetSparsity);
   const count = profile === "inc" ? incCount : exactCount;
   return rowMasks(metric, columns, count(columns, targetSparsity));

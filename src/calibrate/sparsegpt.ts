@@ -6,6 +6,7 @@ import { type CalibratedPattern, orderOf, pruneLowestInto } from "./choose.ts";
 import type { HessianFactor } from "./factor.ts";
 import type { WeightMatrix } from "./layer.ts";
 import { type Chooser, type Sweep, type Swept, scoreAt, sweepInto } from "./sweep.ts";
+import { topKLowest } from "./top-k.ts";
 
 /** What SparseGPT prunes, and how many columns it prunes together. */
 export interface SparseGptRule {
@@ -67,7 +68,7 @@ function incChooser(sweep: Sweep, { pattern, targetSparsity }: SparseGptRule): C
         scoreAt(sweep, row, column + i),
       );
       const place = row * columns + column;
-      pruneLowestInto(mask.subarray(place, place + width), scores, 0, width, prune);
+      for (const i of topKLowest(scores, 0, width, prune)) mask[place + i] = 0;
     },
   };
 }

@@ -65,16 +65,14 @@ export function incVariantMasks(
   columns: number,
   targetSparsity: number,
 ): VariantMasks {
-  const { fround } = Math;
   const rows = sortedRows(metric, columns);
   let [low, high, alpha] = [0, 0.8, 0.4];
   for (;;) {
     const mask = prunedAt(metric, columns, rows, alpha);
     const pruned = mask.reduce((sum, kept) => sum + 1 - kept, 0);
-    const sparsity = fround(pruned / mask.length);
-    const excess = fround(sparsity - fround(targetSparsity));
-    if (Math.abs(excess) <= fround(TOLERANCE) || high - low < TOLERANCE) return { mask, alpha };
-    const isAbove = sparsity > fround(targetSparsity);
+    const excess = pruned / mask.length - targetSparsity;
+    if (Math.abs(excess) <= TOLERANCE || high - low < TOLERANCE) return { mask, alpha };
+    const isAbove = excess > 0;
     const next = (alpha + (isAbove ? low : high)) / 2;
     if (isAbove) high = alpha;
     else low = alpha;

@@ -3,7 +3,7 @@
  * al., "A simple and effective pruning approach for large language models", ICLR 2024; INC: `prune_wanda`).
  */
 import { exactCount } from "../prune/exact.ts";
-import { type CalibratedPattern, orderOf, pruneLowestInto } from "./choose.ts";
+import { type CalibratedPattern, type lowest, orderOf, pruneLowestInto } from "./choose.ts";
 import type { WeightMatrix } from "./layer.ts";
 
 /** Wanda's metric |w| sqrt(s) in float32, with the mean squared norm s of the feature. */
@@ -25,16 +25,22 @@ export function rowMasks(metric: Float32Array, columns: number, count: number): 
   return mask;
 }
 
-/** INC's N:M masks: each group loses its `prune` lowest metrics, whatever the target. */
+/**
+ * INC's N:M masks: each group loses its `prune` lowest metrics, whatever the target.
+ *
+ * @param lowestOf finds them: INC calls `topk` for Wanda, and `sort` for DSnoT, which differ in ties.
+ */
 export function incGroupMasks(
   metric: Float32Array,
   columns: number,
   { prune, of }: Extract<CalibratedPattern, { kind: "group" }>,
+  lowestOf: typeof lowest,
 ): Uint8Array {
   const mask = new Uint8Array(metric.length).fill(1);
   for (let row = 0; row < metric.length; row += columns)
     for (let start = 0; start < columns; start += of)
-      pruneLowestInto(mask, metric, row + start, row + Math.min(start + of, columns), prune);
+      for (const i of lowestOf(metric, row + start, row + Math.min(start + of, columns), prune))
+        mask[i] = 0;
   return mask;
 }
 

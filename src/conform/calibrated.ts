@@ -86,7 +86,7 @@ function stepDifference(
   const [first] = results;
   const last = results.at(-1);
   if (first === undefined || last === undefined) return undefined;
-  const data = isBfloat16(files) ? last.data.map(toBfloat16) : last.data;
+  const data = recordedForm(files, last);
   weights.set(layer, { ...before, data });
   const place = (quantity: string) => ({ layer, quantity });
   return (
@@ -199,6 +199,12 @@ function weightTolerance(
   if (files.json.algorithm !== "sparsegpt") return undefined;
   if (!isBfloat16(files)) return WEIGHT_TOLERANCE;
   return (i) => 2 ** (Math.floor(Math.log2(Math.abs(expected[i]))) - 7);
+}
+
+/** What a vector records of a layer: its weight, or of the function `DSnoT` the mask, in which zeros may be kept. */
+function recordedForm(files: OpenCase, { data, mask }: CalibratedWeight): Float32Array {
+  if (files.json.api === "DSnoT") return Float32Array.from(mask);
+  return isBfloat16(files) ? data.map(toBfloat16) : data;
 }
 
 function isBfloat16({ json }: OpenCase): boolean {

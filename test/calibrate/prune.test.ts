@@ -111,8 +111,8 @@ describe("refused are", () => {
     ["missing norms", { criterion: "wanda" }, { squaredNorms: null }, /statistics.squaredNorms/],
     ["missing variances", { criterion: "dsnot" }, { variances: null }, /statistics.variances/],
     [
-      "a target of 1",
-      { criterion: "wanda", targetSparsity: 1 },
+      "a target of 1 where INC fails",
+      { criterion: "sparsegpt", targetSparsity: 1, profile: "inc" },
       {},
       /targetSparsity: expected less than 1/,
     ],
@@ -170,4 +170,15 @@ test("inc and strict differ as documented", () => {
     zeros(pruneCalibrated(layer, statistics, { ...half, profile }).mask),
   );
   expect(masks).toEqual([32, 16]);
+});
+
+test.each<CalibratedOptions>([
+  { criterion: "wanda", targetSparsity: 1, profile: "inc" },
+  { criterion: "wanda", targetSparsity: 1 },
+  { criterion: "wanda", targetSparsity: 1, variant: true },
+  { criterion: "sparsegpt", targetSparsity: 1 },
+  { criterion: "dsnot", targetSparsity: 1 },
+])("a target of 1 prunes everything: %o", (options) => {
+  const { mask, data } = pruneCalibrated(layer, statistics, options);
+  expect([...mask, ...data].some((value) => value !== 0)).toBe(false);
 });
