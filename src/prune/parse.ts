@@ -146,7 +146,7 @@ function resolvePruner(
     ...others,
     // INC ignores the type if the pattern is whole heads.
     ...resolveType(
-      pattern.kind === "heads" && profile === "inc" ? "basic" : pruningType,
+      pattern.kind === "heads" && profile !== "strict" ? "basic" : pruningType,
       criterionType,
     ),
     sparsityDecay: sparsityDecayType,
